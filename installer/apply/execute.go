@@ -1,0 +1,87 @@
+package apply
+
+import (
+	"context"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// Apply does what the plan says, in its order, and calls done after each
+// object. Unchanged objects are not written. It stops at the first failure:
+// what was done stays, and a later run goes on from there.
+func (a *Applier) Apply(ctx context.Context, plan *Plan, done func(Change)) error {
+	for _, change := range plan.Changes {
+		var err error
+		switch change.Action {
+		case Created, Configured:
+			_, err = a.patch(ctx, change.object, false)
+		case Deleted:
+			err = a.delete(ctx, change.object)
+		}
+		if err != nil {
+			return a.explain(change.object, "apply", err)
+		}
+		if done != nil {
+			done(change)
+		}
+	}
+	return a.settle(ctx, plan)
+}
+
+// settle leaves in the parent only what the set now holds, or deletes it with
+// the last member.
+func (a *Applier) settle(ctx context.Context, plan *Plan) error {
+	kinds, namespaces := spread(plan.set.Objects)
+	parent := plan.set.parent(kinds, namespaces)
+	if len(plan.set.Objects) == 0 {
+		if len(plan.Changes) == 0 {
+			return nil
+		}
+		if err := a.delete(ctx, parent); err != nil {
+			return a.explain(parent, "delete", err)
+		}
+		return nil
+	}
+	if !plan.shrink {
+		return nil
+	}
+	if _, err := a.patch(ctx, parent, false); err != nil {
+		return a.explain(parent, "apply", err)
+	}
+	return nil
+}
+
+func (a *Applier) delete(ctx context.Context, target *unstructured.Unstructured) error {
+	client, err := a.resource(target)
+	if err != nil {
+		return err
+	}
+	background := metav1.DeletePropagationBackground
+	options := metav1.DeleteOptions{PropagationPolicy: &background}
+	if uid := target.GetUID(); uid != "" {
+		options.Preconditions = &metav1.Preconditions{UID: &uid}
+	}
+	if err := client.Delete(ctx, target.GetName(), options); err != nil && !apierrors.IsNotFound(err) {
+		return err
+	}
+	return nil
+}
+
+// Remove plans the deletion of a whole set.
+func (a *Applier) Remove(ctx context.Context, name string) (*Plan, error) {
+	set := Set{Name: name}
+	live, err := a.liveParent(ctx, set)
+	if err != nil || live == nil {
+		return &Plan{Set: name, set: set}, err
+	}
+	kinds, namespaces := recorded(live)
+	stale, err := a.stale(ctx, set, nil, kinds, namespaces)
+	if err != nil {
+		return nil, err
+	}
+	live.SetManagedFields(nil)
+	parent := Change{Action: Deleted, Kind: live.GetKind(), Namespace: live.GetNamespace(), Name: live.GetName(), object: live}
+	return &Plan{Set: name, set: set, Changes: append(stale, parent)}, nil
+}

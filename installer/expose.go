@@ -1,0 +1,192 @@
+package installer
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+
+	"github.com/eastwest-mesh/eastwest/installer/apply"
+	"github.com/eastwest-mesh/eastwest/installer/config"
+	"github.com/eastwest-mesh/eastwest/installer/member"
+	"github.com/eastwest-mesh/eastwest/installer/render"
+	"github.com/eastwest-mesh/eastwest/internal/podprobe"
+	"github.com/eastwest-mesh/eastwest/internal/problem"
+)
+
+// Expose lets peers reach the members' services through their gateways, and
+// proves from a peer that port 15443 answers where it was just exposed.
+func (in *Installer) Expose(ctx context.Context) {
+	fresh := make([]bool, len(in.sites))
+	index := map[*site]int{}
+	for i, s := range in.sites {
+		index[s] = i
+	}
+	in.each(ctx, "expose", func(ctx context.Context, s *site) error {
+		if done, err := in.reuseExposure(s); done || err != nil {
+			return err
+		}
+		hosts := make([]any, len(in.mesh.Spec.Expose.Hosts))
+		for i, host := range in.mesh.Spec.Expose.Hosts {
+			hosts[i] = host
+		}
+		values := render.Values{"hosts": hosts}
+		if gateway := s.gateway(); gateway != nil && gateway.Selector["istio"] != "" {
+			values["selector"] = map[string]any{"istio": gateway.Selector["istio"]}
+		}
+		objects, err := render.Chart(render.Release{
+			Chart: "eastwest-expose", Namespace: s.spec.Gateway.Namespace, Layers: []render.Values{values},
+		})
+		if err != nil {
+			return err
+		}
+		fresh[index[s]], err = in.applySet(ctx, s, apply.Set{Name: exposeSet, Objects: objects})
+		return err
+	})
+	if !in.options.DryRun && !in.options.NoWait {
+		in.probeGateways(ctx, fresh)
+	}
+}
+
+// reuseExposure finds an exposure of somebody else's on the same gateway pods
+// and port. Two of them with overlapping hosts would make Envoy reject the
+// listener, so one that covers what is wanted is used as it is, and any other
+// is explained.
+func (in *Installer) reuseExposure(s *site) (done bool, err error) {
+	gateway := s.gateway()
+	for _, exposure := range s.facts.Exposures {
+		if exposure.Labels[apply.ManagedByLabel] == apply.FieldManager || exposure.Port != member.GatewayPort {
+			continue
+		}
+		if gateway != nil && !selects(exposure.Selector, gateway.Selector) {
+			continue
+		}
+		object := "Gateway " + exposure.Namespace + "/" + exposure.Name
+		if coveredBy(exposure, in.mesh.Spec.Expose.Hosts) {
+			in.tell(Event{Cluster: s.name(), Step: "expose", State: Note, Text: "reused " + object})
+			return true, nil
+		}
+		if in.options.Adopt {
+			continue
+		}
+		return true, problem.New(problem.Refused, "ExposureDiffers",
+			"its gateway already exposes %s, a second exposure of %s beside it would break the listener",
+			strings.Join(exposure.Hosts, ", "), strings.Join(in.mesh.Spec.Expose.Hosts, ", ")).
+			On(s.name()).About(object).
+			WithFix("add the hosts to it, or delete it and run this again")
+	}
+	return false, nil
+}
+
+// selects reports whether every label of a selector is among labels.
+func selects(selector, labels map[string]string) bool {
+	for name, value := range selector {
+		if labels[name] != value {
+			return false
+		}
+	}
+	return true
+}
+
+// dialled lists where peers dial a member's gateway.
+func (s *site) dialled() []string {
+	var out []string
+	for _, text := range s.spec.Gateway.AdvertisedAddresses {
+		if host, port, err := config.Address(text); err == nil {
+			out = append(out, net.JoinHostPort(host, strconv.Itoa(port)))
+		}
+	}
+	if len(out) > 0 {
+		return out
+	}
+	gateway := s.gateway()
+	if gateway == nil {
+		return nil
+	}
+	for _, address := range gateway.Addresses {
+		out = append(out, net.JoinHostPort(address, strconv.Itoa(int(gateway.Port))))
+	}
+	return out
+}
+
+// probeGateways dials each freshly exposed gateway from one peer. A gateway that
+// does not answer is a failure of its member, but not the end of the run:
+// verification names the broken hop.
+func (in *Installer) probeGateways(ctx context.Context, fresh []bool) {
+	living := in.alive()
+	if len(living) < 2 {
+		return
+	}
+	in.each(ctx, "probe 15443", func(ctx context.Context, s *site) error {
+		var targets []podprobe.Target
+		var producers []string
+		for i, producer := range in.sites {
+			if !fresh[i] || !producer.alive() || in.proberOf(producer, living) != s {
+				continue
+			}
+			for _, address := range producer.dialled() {
+				targets = append(targets, podprobe.Target{URL: "https://" + address})
+				producers = append(producers, producer.name()+"'s gateway "+address)
+			}
+		}
+		return in.dialUntilConnected(ctx, s, targets, producers)
+	})
+}
+
+// proberOf is the member from which a producer's gateway is probed: the next one.
+func (in *Installer) proberOf(producer *site, living []*site) *site {
+	for i, s := range living {
+		if s == producer {
+			return living[(i+1)%len(living)]
+		}
+	}
+	return nil
+}
+
+// probeRounds bounds how often a gateway is dialled: its Envoy needs a moment to
+// open the port after the exposure was written.
+const probeRounds = 5
+
+func (in *Installer) dialUntilConnected(ctx context.Context, s *site, targets []podprobe.Target, names []string) error {
+	if len(targets) == 0 {
+		return nil
+	}
+	var results []podprobe.Result
+	for range probeRounds {
+		var err error
+		results, err = podprobe.Run(ctx, s.member.Kube, in.probeOptions(s), targets)
+		if err != nil {
+			in.tell(Event{Cluster: s.name(), Step: "probe 15443", State: Note, Text: err.Error()})
+			return nil
+		}
+		if connected(results) {
+			return nil
+		}
+	}
+	for i, result := range results {
+		if !result.Connected {
+			in.tell(Event{Cluster: s.name(), Step: "probe 15443", State: Note,
+				Text: fmt.Sprintf("%s is not reachable from here: %s", names[i], result.Reason)})
+		}
+	}
+	return nil
+}
+
+func connected(results []podprobe.Result) bool {
+	for _, result := range results {
+		if !result.Connected {
+			return false
+		}
+	}
+	return true
+}
+
+// probeOptions say where and with which image a probe runs in a member.
+func (in *Installer) probeOptions(s *site) podprobe.Options {
+	image := in.mesh.Spec.Images.Probe
+	if image == "" {
+		image = s.plane().Injector.ProxyImage
+	}
+	return podprobe.Options{Namespace: in.mesh.Spec.IstioNamespace, Image: image}
+}

@@ -1,0 +1,234 @@
+package installer
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/eastwest-mesh/eastwest/installer/apply"
+	"github.com/eastwest-mesh/eastwest/installer/member"
+	"github.com/eastwest-mesh/eastwest/installer/peer"
+	"github.com/eastwest-mesh/eastwest/internal/buildinfo"
+	"github.com/eastwest-mesh/eastwest/internal/kubeconfig"
+	"github.com/eastwest-mesh/eastwest/internal/problem"
+)
+
+// linkJob is the work on one link.
+type linkJob struct {
+	in                 *Installer
+	consumer, producer *site
+	account            peer.Account
+	// current is the credential that is there already, if it is ours.
+	current *currentRemote
+	// foreign is a working credential of somebody else's, left as it is.
+	foreign bool
+	address peer.Address
+	report  LinkReport
+	err     error
+}
+
+// currentRemote is a remote secret of ours as found.
+type currentRemote struct {
+	kubeconfig []byte
+	address    peer.Address
+	expiry     time.Time
+}
+
+// remoteKey is the consumer's remote secret that is keyed by the producer's cluster ID.
+func remoteKey(consumer, producer *site) (secret *member.RemoteSecret, found bool) {
+	for i, one := range consumer.facts.RemoteSecrets {
+		for _, key := range one.Keys {
+			if key.ClusterID == producer.plane().ClusterID {
+				return &consumer.facts.RemoteSecrets[i], true
+			}
+		}
+	}
+	return nil, false
+}
+
+// needsAddress reports whether a credential is about to be written whose API
+// address is not proved yet.
+func (j *linkJob) needsAddress() bool {
+	return !j.foreign && j.address.Server == ""
+}
+
+// prepare computes the account and reads the credential that is there.
+func (j *linkJob) prepare(ctx context.Context) error {
+	reader := j.consumer.plane()
+	role, err := peer.Rules(peer.Reader{
+		Member: j.consumer.name(), Version: reader.Version, MeshConfigMap: reader.MeshConfigMap(), Env: reader.Env,
+	}, j.in.mesh.Spec.Peers.NoSecretRead)
+	if err != nil {
+		return err
+	}
+	j.account = peer.Account{
+		Consumer: j.consumer.name(), Producer: j.producer.name(), IstioNamespace: j.in.mesh.Spec.IstioNamespace,
+		Role: role, LongLived: j.in.mesh.Spec.Peers.TokenTTL == nil,
+	}
+	j.report.ReadsSecrets = role.ReadsSecrets
+	secret, found := remoteKey(j.consumer, j.producer)
+	if !found {
+		return nil
+	}
+	return j.examine(ctx, secret)
+}
+
+// examine judges a credential that is there already: ours is read, a working one
+// of somebody else's is left alone, and one that does not work is explained.
+func (j *linkJob) examine(ctx context.Context, secret *member.RemoteSecret) error {
+	live, err := j.consumer.member.Kube.CoreV1().Secrets(secret.Namespace).Get(ctx, secret.Name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return problem.New(problem.Cluster, "", "read a remote secret").On(j.consumer.name()).
+			About("Secret " + secret.Namespace + "/" + secret.Name).Because(err)
+	}
+	content := live.Data[j.producer.plane().ClusterID]
+	parsed, parseErr := kubeconfig.Parse(content, "", kubeconfig.Agent())
+	works := error(nil)
+	if parseErr != nil {
+		works = parseErr
+	} else {
+		works = j.works(ctx, parsed)
+	}
+	if secret.Labels[apply.ManagedByLabel] == apply.FieldManager {
+		if works == nil {
+			j.keep(parsed, content, secret.Annotations)
+		}
+		return nil
+	}
+	if works == nil {
+		j.foreign = true
+		j.report.Server, j.report.Hash, j.report.Reused = parsed.Server, peer.Hash(content), true
+		return nil
+	}
+	if j.in.options.Adopt {
+		return nil
+	}
+	return problem.New(problem.Refused, "RemoteSecretBroken", "its remote secret for %s does not work: %v", j.producer.name(), works).
+		On(j.consumer.name()).About("Secret "+secret.Namespace+"/"+secret.Name).
+		WithFix("delete it, or hand it to eastwest with --adopt: kubectl --context %s -n %s delete secret %s", j.consumer.spec.Context, secret.Namespace, secret.Name)
+}
+
+// keep takes over the address of our own credential unless another is asked for.
+func (j *linkJob) keep(parsed *kubeconfig.Cluster, content []byte, annotations map[string]string) {
+	if wanted := j.producer.spec.Server; wanted != "" && wanted != parsed.Server {
+		return
+	}
+	j.address = peer.Address{Server: parsed.Server, CA: parsed.CA, TLSServerName: parsed.TLSServerName, Source: "remote secret"}
+	expiry, _ := time.Parse(time.RFC3339, annotations[peer.TokenExpiryAnnotation])
+	j.current = &currentRemote{kubeconfig: content, address: j.address, expiry: expiry}
+}
+
+// works uses a credential, from here and on the address we know, and reports why
+// it does not lead into the producer.
+func (j *linkJob) works(ctx context.Context, found *kubeconfig.Cluster) error {
+	config := j.producer.member.Config
+	test := *config
+	test.BearerToken, test.BearerTokenFile = found.Config.BearerToken, ""
+	test.Username, test.Password, test.ExecProvider, test.AuthProvider = "", "", nil, nil
+	test.CertData, test.KeyData, test.CertFile, test.KeyFile = found.Config.CertData, found.Config.KeyData, "", ""
+	test.Impersonate.UserName = ""
+	test.UserAgent = "eastwest/" + buildinfo.Read().Version
+	client, err := kubernetes.NewForConfig(&test)
+	if err != nil {
+		return err
+	}
+	namespace, err := client.CoreV1().Namespaces().Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{})
+	if err != nil {
+		return fmt.Errorf("the API server of %s does not accept it: %w", j.producer.name(), err)
+	}
+	if namespace.UID != j.producer.facts.UID {
+		return fmt.Errorf("it leads to another cluster")
+	}
+	return nil
+}
+
+// run writes the account and the remote secret.
+func (j *linkJob) run(ctx context.Context) {
+	if j.err != nil || j.foreign {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, j.in.options.StepTimeout)
+	defer cancel()
+	if err := j.write(ctx); err != nil {
+		j.err = located(err, j.consumer.name())
+	}
+}
+
+func (j *linkJob) write(ctx context.Context) error {
+	objects, err := j.account.Objects()
+	if err != nil {
+		return err
+	}
+	if _, err := j.in.applySet(ctx, j.producer, apply.Set{Name: j.account.Set(), Objects: objects}); err != nil {
+		return err
+	}
+	token, ok, err := j.token(ctx)
+	if err != nil {
+		return err
+	}
+	if !ok { // a dry run before the account exists
+		j.in.record(j.consumer, peer.RemoteSet(j.producer.name()), apply.NewSecret(j.consumer.member.IstioNamespace,
+			peer.SecretName(j.producer.plane().ClusterID, j.producer.name())))
+		return nil
+	}
+	remote, err := j.remote(token)
+	if err != nil {
+		return err
+	}
+	_, err = j.in.applySet(ctx, j.consumer, apply.Set{
+		Name: peer.RemoteSet(j.producer.name()), Objects: []*unstructured.Unstructured{remote},
+	})
+	return err
+}
+
+// token is the account's token: the one in use where it lives long enough, else
+// a new one. ok is false in a dry run before there is any.
+func (j *linkJob) token(ctx context.Context) (token peer.Token, ok bool, err error) {
+	kube := j.producer.member.Kube
+	life := j.in.mesh.Spec.Peers.TokenTTL
+	switch {
+	case life == nil && j.in.options.DryRun:
+		return peer.PeekToken(ctx, kube, j.account)
+	case life == nil:
+		token, err = peer.ReadToken(ctx, kube, j.account)
+		return token, true, err
+	case j.current != nil && time.Until(j.current.expiry) > life.Duration/2:
+		parsed, err := kubeconfig.Parse(j.current.kubeconfig, "", kubeconfig.Agent())
+		if err != nil {
+			return peer.Token{}, false, err
+		}
+		return peer.Token{Kind: peer.Bounded, Expiry: j.current.expiry, Value: parsed.Config.BearerToken}, true, nil
+	case j.in.options.DryRun:
+		return peer.Token{}, false, nil
+	}
+	token, err = peer.MintToken(ctx, kube, j.account, life.Duration)
+	return token, true, err
+}
+
+// remote renders the remote secret and fills the report.
+func (j *linkJob) remote(token peer.Token) (*unstructured.Unstructured, error) {
+	id := j.producer.plane().ClusterID
+	content, err := kubeconfig.Remote{
+		ClusterID: id, Server: j.address.Server, CA: j.address.CA, TLSServerName: j.address.TLSServerName, Token: token.Value,
+	}.Encode()
+	if err != nil {
+		return nil, err
+	}
+	j.report.Server, j.report.Token, j.report.Hash = j.address.Server, string(token.Kind), peer.Hash(content)
+	if !token.Expiry.IsZero() {
+		j.report.Expiry = token.Expiry.UTC().Format(time.RFC3339)
+	}
+	return peer.Remote{
+		Consumer: j.consumer.name(), Producer: j.producer.name(), ClusterID: id,
+		UID: string(j.producer.facts.UID), Namespace: j.consumer.member.IstioNamespace,
+		Kubeconfig: content, Token: token,
+	}.Object()
+}

@@ -1,0 +1,105 @@
+package installer
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/eastwest-mesh/eastwest/installer/member"
+	"github.com/eastwest-mesh/eastwest/installer/preflight"
+	"github.com/eastwest-mesh/eastwest/internal/problem"
+)
+
+// CheckMerge lists every service that starts to share traffic when the members
+// are joined, and asks for consent to those that are not Kubernetes' or Istio's
+// own. Pairs that are linked already share theirs and are not asked again.
+func (in *Installer) CheckMerge(ctx context.Context) error {
+	var mu sync.Mutex
+	services := map[string][]member.Service{}
+	in.each(ctx, "merge", func(ctx context.Context, s *site) error {
+		list, err := s.member.Services(ctx)
+		mu.Lock()
+		defer mu.Unlock()
+		services[s.name()] = list
+		return err
+	})
+	merges := preflight.Merges(services, in.mesh.Spec.IstioNamespace)
+	in.mu.Lock()
+	in.report.Merges = merges
+	in.mu.Unlock()
+	local := append([]string{}, in.mesh.Spec.Peers.ClusterLocal...)
+	if err := in.checkClusterLocal(local); err != nil {
+		return err
+	}
+	open := preflight.Unaccepted(merges, local)
+	if len(open) == 0 || in.mesh.Spec.Peers.AcceptMerge || in.linked() {
+		return nil
+	}
+	var lines []string
+	for _, merge := range open {
+		lines = append(lines, describeMerge(merge))
+	}
+	list := strings.Join(lines, "; ")
+	if in.options.Confirm != nil && in.options.Confirm(fmt.Sprintf("These services start to share traffic between clusters: %s. Join them?", list)) {
+		return nil
+	}
+	return problem.New(problem.Refused, "MergeNotAccepted", "%d services exist in several members and would start to share traffic: %s", len(open), list).
+		WithFix("look at the list and say --accept-merge, or keep some apart with --cluster-local NAMESPACE/SERVICE")
+}
+
+func describeMerge(merge preflight.Merge) string {
+	var counts []string
+	for _, name := range sortedNames(merge.Endpoints) {
+		counts = append(counts, fmt.Sprintf("%s %d", name, merge.Endpoints[name]))
+	}
+	text := merge.Host() + " (endpoints: " + strings.Join(counts, ", ") + ")"
+	if len(merge.Differences) > 0 {
+		text += " differs in " + strings.Join(merge.Differences, ", ")
+	}
+	return text
+}
+
+// linked reports whether every wanted link has its remote secret already.
+func (in *Installer) linked() bool {
+	links, err := in.links()
+	if err != nil {
+		return false
+	}
+	for _, link := range links {
+		consumer, producer := in.site(link.Consumer), in.site(link.Producer)
+		if !consumer.alive() || !producer.alive() {
+			continue
+		}
+		if _, found := remoteKey(consumer, producer); !found {
+			return false
+		}
+	}
+	return true
+}
+
+// checkClusterLocal makes sure that what is said to stay local does: that is a
+// setting of each consumer's istiod, which eastwest does not change.
+func (in *Installer) checkClusterLocal(local []string) error {
+	for _, s := range in.alive() {
+		for _, service := range local {
+			namespace, name, _ := strings.Cut(service, "/")
+			host := name + "." + namespace + ".svc.cluster.local"
+			if !localHost(s.plane().ClusterLocalHosts, host, namespace) {
+				return problem.New(problem.Refused, "NotClusterLocal", "%s is to stay local, but this istiod would merge it", service).
+					On(s.name()).About("ConfigMap "+in.mesh.Spec.IstioNamespace+"/"+s.plane().MeshConfigMap()).
+					WithFix("set in its meshConfig: serviceSettings: [{settings: {clusterLocal: true}, hosts: [%q]}]", host)
+			}
+		}
+	}
+	return nil
+}
+
+func localHost(hosts []string, host, namespace string) bool {
+	for _, one := range hosts {
+		if one == host || one == "*."+namespace+".svc.cluster.local" {
+			return true
+		}
+	}
+	return false
+}

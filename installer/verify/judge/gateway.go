@@ -1,0 +1,237 @@
+package judge
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/eastwest-mesh/eastwest/installer/verify/envoy"
+	"github.com/eastwest-mesh/eastwest/installer/verify/facts"
+	"github.com/eastwest-mesh/eastwest/installer/verify/traffic"
+)
+
+func gatewayChecks() []Check {
+	return []Check{
+		{
+			ID: "gateway-same-network", Hop: HopGateway, test: testSameNetwork,
+			Claim: "members on one network reach each other's pods directly",
+			Hint:  "equal network names mean 'same network' to istiod, which then never uses the gateway",
+		},
+		{
+			ID: "gateway-service", Hop: HopGateway, test: testService,
+			Claim: "the producer has an east-west gateway Service with port 15443",
+			Hint:  "kubectl get svc -A -l topology.istio.io/network",
+		},
+		{
+			ID: "gateway-network", Hop: HopGateway, test: testNetwork,
+			Claim: "the gateway Service carries the network of the producer's pods",
+			Hint:  "label topology.istio.io/network on the Service, the namespace of istiod and values.global.network",
+		},
+		{
+			ID: "gateway-address", Hop: HopGateway, test: testAddress,
+			Claim: "the gateway Service has an address",
+			Hint:  "without one, consumers are sent to pod addresses they cannot reach",
+		},
+		{
+			ID: "gateway-pods", Hop: HopGateway, test: testGatewayPods,
+			Claim: "the gateway has a ready pod",
+			Hint:  "kubectl -n istio-system get pods -l istio=eastwestgateway",
+		},
+		{
+			ID: "gateway-tcp", Hop: HopGateway, test: testTCP,
+			Claim: "pods of the consumer connect to the gateway's address",
+			Hint:  "firewalls, security groups, load balancer source ranges",
+		},
+	}
+}
+
+// bypassed says that the consumer was not told to use a gateway: it has pod
+// addresses of another network, or nothing at all.
+func (l Link) bypassed() bool {
+	return !l.Self() && l.View.Read && l.View.Known && len(l.remote()) == 0
+}
+
+func testSameNetwork(l Link) *Broken {
+	direct := l.direct()
+	if l.Self() || len(direct) == 0 || l.Consumer.Network != l.Producer.Network {
+		return nil
+	}
+	for _, e := range direct {
+		if l.Dials[e.String()].Connected() {
+			return nil
+		}
+	}
+	return &Broken{
+		Cluster: l.Producer.Name, Final: true,
+		Seen: fmt.Sprintf("%s and %s have the same network name %q, but pods of one do not reach pods of the other",
+			l.Consumer.Name, l.Producer.Name, l.Producer.Network),
+		Evidence: []string{l.seenEndpoints() + ", a pod"},
+		Fix: fmt.Sprintf("give %s a network name of its own: values.global.network, label %s on the namespace of istiod and on the gateway; then restart its workloads",
+			l.Producer.Name, facts.NetworkLabel),
+	}
+}
+
+func testService(l Link) *Broken {
+	if !l.bypassed() || l.declared() || slices.ContainsFunc(l.Producer.Facts.Gateways, hasPort) {
+		return nil
+	}
+	// A label without the port is as good as no gateway.
+	b := &Broken{
+		Cluster: l.Producer.Name, Final: true, Evidence: []string{l.seenEndpoints()},
+		Seen: fmt.Sprintf("%s has no east-west gateway Service", l.Producer.Name),
+		Fix:  fmt.Sprintf("run eastwest gateway for %s", l.Producer.Name),
+	}
+	if all := l.Producer.Facts.Gateways; len(all) > 0 {
+		b.Object = "Service " + all[0].String()
+		b.Seen = fmt.Sprintf("Service %s has the network label but no port %d", all[0], facts.TLSPort)
+	}
+	return b
+}
+
+func hasPort(g facts.Gateway) bool { return g.Port != 0 }
+
+func testNetwork(l Link) *Broken {
+	if !l.bypassed() || l.declared() || len(l.gateways()) > 0 {
+		return nil
+	}
+	i := slices.IndexFunc(l.Producer.Facts.Gateways, hasPort)
+	if i < 0 {
+		return nil
+	}
+	g := l.Producer.Facts.Gateways[i]
+	b := &Broken{
+		Cluster: l.Producer.Name, Object: "Service " + g.String(), Final: true,
+		Seen: fmt.Sprintf("label %s of the gateway Service is %q, the pods of %s are on network %q",
+			facts.NetworkLabel, g.Network, l.Producer.Name, l.Producer.Network),
+		Evidence: []string{l.seenEndpoints()},
+		Fix: fmt.Sprintf("in %s: kubectl -n %s label svc %s %s=%s --overwrite",
+			l.Producer.Name, g.Namespace, g.Name, facts.NetworkLabel, l.Producer.Network),
+	}
+	if l.Producer.Network == "" {
+		b.Fix = fmt.Sprintf("in %s: set values.global.network=%s and label the namespace of istiod %s=%s; then restart its workloads",
+			l.Producer.Name, g.Network, facts.NetworkLabel, g.Network)
+	}
+	return b
+}
+
+func testAddress(l Link) *Broken {
+	gateways := l.gateways()
+	if !l.bypassed() || l.declared() || len(gateways) == 0 {
+		return nil
+	}
+	if slices.ContainsFunc(gateways, func(g facts.Gateway) bool { return len(g.Addresses) > 0 }) {
+		return nil
+	}
+	g := gateways[0]
+	return &Broken{
+		Cluster: l.Producer.Name, Object: "Service " + g.String(), Final: true,
+		Seen:     "the gateway Service has no address (no load balancer address, no external IP)",
+		Evidence: []string{l.seenEndpoints()},
+		Fix: fmt.Sprintf("give Service %s in %s an address: a load balancer controller, spec.externalIPs, or an advertised address (eastwest gateway --advertise)",
+			g, l.Producer.Name),
+	}
+}
+
+// serving is the producer's gateways behind the endpoints the consumer has;
+// where an address is a name that istiod resolved, all of its network.
+func (l Link) serving() []facts.Gateway {
+	var exact []facts.Gateway
+	for _, g := range l.gateways() {
+		for _, e := range l.remote() {
+			if slices.Contains(g.Addresses, e.Address) {
+				exact = append(exact, g)
+				break
+			}
+		}
+	}
+	if len(exact) > 0 {
+		return exact
+	}
+	return l.gateways()
+}
+
+func testGatewayPods(l Link) *Broken {
+	if len(l.remote()) == 0 || l.anyDial() {
+		return nil
+	}
+	serving := l.serving()
+	if len(serving) == 0 || slices.ContainsFunc(serving, func(g facts.Gateway) bool { return len(g.Ready()) > 0 }) {
+		return nil
+	}
+	g := serving[0]
+	seen := "no pod is behind the gateway Service"
+	if len(g.Pods) > 0 {
+		seen = fmt.Sprintf("none of the %d gateway pods is ready", len(g.Pods))
+	}
+	return &Broken{
+		Cluster: l.Producer.Name, Object: "Service " + g.String(), Final: true,
+		Seen: seen, Evidence: append([]string{l.seenEndpoints()}, l.dialled()...),
+		Fix: fmt.Sprintf("bring the gateway of %s up: kubectl -n %s get deploy,pods -l %s", l.Producer.Name, g.Namespace, labelText(g.Selector)),
+	}
+}
+
+// anyDial says that some address of the gateway could be connected to.
+func (l Link) anyDial() bool {
+	return slices.ContainsFunc(l.remote(), func(e envoy.Endpoint) bool { return l.Dials[e.String()].Connected() })
+}
+
+// dialled is the outcome of every probe, as evidence.
+func (l Link) dialled() []string {
+	var all []string
+	for address, answer := range l.Dials {
+		word := "connected"
+		if !answer.Connected() {
+			word = answer.Failure()
+		}
+		all = append(all, fmt.Sprintf("TCP from a pod of %s to %s: %s", l.Consumer.Name, address, word))
+	}
+	slices.Sort(all)
+	return all
+}
+
+func testTCP(l Link) *Broken {
+	var bad []envoy.Endpoint
+	for _, e := range l.remote() {
+		if answer, tried := l.Dials[e.String()]; tried && !answer.Connected() {
+			bad = append(bad, e)
+		}
+	}
+	if len(bad) == 0 {
+		return nil
+	}
+	answer := l.Dials[bad[0].String()]
+	refused := answer.Exit == traffic.ExitConnect
+	if refused && l.deaf() {
+		return nil // nothing listens since nothing is exposed: the sni hop tells
+	}
+	b := &Broken{
+		Cluster: l.Producer.Name, Final: true,
+		Seen:     fmt.Sprintf("a pod of %s cannot connect to %s: %s", l.Consumer.Name, addresses(bad), answer.Failure()),
+		Evidence: append([]string{l.seenEndpoints()}, l.dialled()...),
+		Fix: fmt.Sprintf("open TCP %s from the nodes of %s to the gateway of %s: firewall, security group, loadBalancerSourceRanges",
+			addresses(bad), l.Consumer.Name, l.Producer.Name),
+	}
+	if serving := l.serving(); len(serving) > 0 {
+		b.Object = "Service " + serving[0].String()
+	}
+	if refused {
+		b.Fix = fmt.Sprintf("see what answers at %s: it is no gateway of %s that listens; compare with kubectl get svc -A -l %s",
+			addresses(bad), l.Producer.Name, facts.NetworkLabel)
+	}
+	return b
+}
+
+func labelText(labels map[string]string) string {
+	var all []string
+	for key, value := range labels {
+		all = append(all, key+"="+value)
+	}
+	slices.Sort(all)
+	text := ""
+	for i, one := range all {
+		if i > 0 {
+			text += ","
+		}
+		text += one
+	}
+	return text
+}

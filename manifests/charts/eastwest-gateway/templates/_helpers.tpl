@@ -1,0 +1,19 @@
+{{- define "gateway.selector" -}}
+app: {{ .Values.name }}
+istio: eastwestgateway
+{{- end }}
+
+{{- define "gateway.labels" -}}
+{{ include "gateway.selector" . }}
+app.kubernetes.io/name: {{ .Values.name }}
+app.kubernetes.io/part-of: eastwest
+{{- with .Values.labels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "gateway.network" -}}
+{{- if not .Values.singleCluster -}}
+{{ required "network is required unless singleCluster is set" .Values.network }}
+{{- end -}}
+{{- end }}
