@@ -17,7 +17,7 @@ import (
 
 // Expose lets peers reach the members' services through their gateways, and
 // proves from a peer that port 15443 answers where it was just exposed.
-func (in *Installer) Expose(ctx context.Context) {
+func (in *Installer) Expose(ctx context.Context) error {
 	fresh := make([]bool, len(in.sites))
 	index := map[*site]int{}
 	for i, s := range in.sites {
@@ -47,6 +47,7 @@ func (in *Installer) Expose(ctx context.Context) {
 	if !in.options.DryRun && !in.options.NoWait {
 		in.probeGateways(ctx, fresh)
 	}
+	return nil
 }
 
 // reuseExposure finds an exposure of somebody else's on the same gateway pods

@@ -5,15 +5,14 @@ import (
 	"fmt"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 
 	"github.com/eastwest-mesh/eastwest/installer/apply"
 	"github.com/eastwest-mesh/eastwest/installer/member"
 	"github.com/eastwest-mesh/eastwest/installer/peer"
-	"github.com/eastwest-mesh/eastwest/internal/buildinfo"
 	"github.com/eastwest-mesh/eastwest/internal/kubeconfig"
 	"github.com/eastwest-mesh/eastwest/internal/problem"
 )
@@ -81,21 +80,14 @@ func (j *linkJob) prepare(ctx context.Context) error {
 // examine judges a credential that is there already: ours is read, a working one
 // of somebody else's is left alone, and one that does not work is explained.
 func (j *linkJob) examine(ctx context.Context, secret *member.RemoteSecret) error {
-	live, err := j.consumer.member.Kube.CoreV1().Secrets(secret.Namespace).Get(ctx, secret.Name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		return nil
-	}
+	content, err := j.consumer.member.RemoteKubeconfig(ctx, secret, j.producer.plane().ClusterID)
 	if err != nil {
 		return problem.New(problem.Cluster, "", "read a remote secret").On(j.consumer.name()).
 			About("Secret " + secret.Namespace + "/" + secret.Name).Because(err)
 	}
-	content := live.Data[j.producer.plane().ClusterID]
-	parsed, parseErr := kubeconfig.Parse(content, "", kubeconfig.Agent())
-	works := error(nil)
-	if parseErr != nil {
-		works = parseErr
-	} else {
-		works = j.works(ctx, parsed)
+	parsed, works := kubeconfig.Parse(content, "", kubeconfig.Agent())
+	if works == nil {
+		works = credentialWorks(ctx, parsed, j.producer)
 	}
 	if secret.Labels[apply.ManagedByLabel] == apply.FieldManager {
 		if works == nil {
@@ -126,25 +118,23 @@ func (j *linkJob) keep(parsed *kubeconfig.Cluster, content []byte, annotations m
 	j.current = &currentRemote{kubeconfig: content, address: j.address, expiry: expiry}
 }
 
-// works uses a credential, from here and on the address we know, and reports why
-// it does not lead into the producer.
-func (j *linkJob) works(ctx context.Context, found *kubeconfig.Cluster) error {
-	config := j.producer.member.Config
-	test := *config
-	test.BearerToken, test.BearerTokenFile = found.Config.BearerToken, ""
-	test.Username, test.Password, test.ExecProvider, test.AuthProvider = "", "", nil, nil
-	test.CertData, test.KeyData, test.CertFile, test.KeyFile = found.Config.CertData, found.Config.KeyData, "", ""
-	test.Impersonate.UserName = ""
-	test.UserAgent = "eastwest/" + buildinfo.Read().Version
-	client, err := kubernetes.NewForConfig(&test)
+// credentialWorks uses a credential, from here and on the address we know, and
+// reports why it does not lead into the producer.
+func credentialWorks(ctx context.Context, found *kubeconfig.Cluster, producer *site) error {
+	known := producer.member.Config
+	test := rest.AnonymousClientConfig(known)
+	test.UserAgent, test.Timeout, test.Proxy = known.UserAgent, known.Timeout, known.Proxy
+	test.BearerToken = found.Config.BearerToken
+	test.CertData, test.KeyData = found.Config.CertData, found.Config.KeyData
+	client, err := kubernetes.NewForConfig(test)
 	if err != nil {
 		return err
 	}
 	namespace, err := client.CoreV1().Namespaces().Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{})
 	if err != nil {
-		return fmt.Errorf("the API server of %s does not accept it: %w", j.producer.name(), err)
+		return fmt.Errorf("the API server of %s does not accept it: %w", producer.name(), err)
 	}
-	if namespace.UID != j.producer.facts.UID {
+	if namespace.UID != producer.facts.UID {
 		return fmt.Errorf("it leads to another cluster")
 	}
 	return nil

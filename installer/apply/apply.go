@@ -9,6 +9,7 @@ package apply
 import (
 	"context"
 	"fmt"
+	"sort"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -156,31 +157,48 @@ func object(apiVersion, kind, namespace, name string, annotations map[string]str
 	return o
 }
 
+// Sets lists the names of the sets of ours that are in the cluster, sorted.
+func (a *Applier) Sets(ctx context.Context) ([]string, error) {
+	parents, err := a.dynamic.Resource(configMaps).Namespace(Namespace).List(ctx, metav1.ListOptions{LabelSelector: idLabel})
+	if err != nil {
+		return nil, problem.New(problem.Cluster, "", "list what eastwest made").On(a.cluster).Because(err)
+	}
+	var names []string
+	for _, parent := range parents.Items {
+		if name, ours := strings.CutPrefix(parent.GetName(), FieldManager+"-"); ours {
+			names = append(names, name)
+		}
+	}
+	sort.Strings(names)
+	return names, nil
+}
+
+var configMaps = corev1.SchemeGroupVersion.WithResource("configmaps")
+
 // EmptyNamespace deletes our bookkeeping namespace if it is ours and no set is
-// left in it. It reports whether it was deleted.
-func (a *Applier) EmptyNamespace(ctx context.Context) (bool, error) {
+// left in it, and waits until it is gone.
+func (a *Applier) EmptyNamespace(ctx context.Context) error {
 	namespace := systemNamespace()
 	client, err := a.resource(namespace)
 	if err != nil {
-		return false, a.explain(namespace, "delete", err)
+		return a.explain(namespace, "delete", err)
 	}
 	live, err := client.Get(ctx, Namespace, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		return false, nil
+		return nil
 	}
 	if err != nil {
-		return false, a.explain(namespace, "read", err)
+		return a.explain(namespace, "read", err)
 	}
-	if live.GetLabels()[ManagedByLabel] != FieldManager {
-		return false, nil
+	left, err := a.Sets(ctx)
+	if err != nil || len(left) > 0 || live.GetLabels()[ManagedByLabel] != FieldManager {
+		return err
 	}
-	parents, err := a.dynamic.Resource(corev1.SchemeGroupVersion.WithResource("configmaps")).Namespace(Namespace).
-		List(ctx, metav1.ListOptions{LabelSelector: idLabel})
-	if err != nil || len(parents.Items) > 0 {
-		return false, err
+	if err := a.delete(ctx, live); err != nil {
+		return a.explain(namespace, "delete", err)
 	}
-	if err := client.Delete(ctx, Namespace, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
-		return false, a.explain(namespace, "delete", err)
-	}
-	return true, nil
+	return Poll(ctx, func(ctx context.Context) (bool, error) {
+		_, err := client.Get(ctx, Namespace, metav1.GetOptions{})
+		return apierrors.IsNotFound(err), nil
+	})
 }

@@ -73,6 +73,8 @@ type ControlPlane struct {
 	MeshID             string
 	TrustDomain        string
 	TrustDomainAliases []string
+	// ProxyMetadata is what the mesh configuration gives to every proxy.
+	ProxyMetadata map[string]string
 	// RootNamespace of mesh-wide configuration.
 	RootNamespace string
 	// Injector is what istiod tells new proxies.
@@ -89,6 +91,8 @@ type Injector struct {
 	MeshID            string
 	PilotCertProvider string
 	ProxyImage        string
+	// CAAddress is the CA that proxies ask, empty for istiod.
+	CAAddress string
 }
 
 // Gateway is an east-west gateway as its Service shows it.
@@ -161,8 +165,10 @@ type TrustObjects struct {
 	RootPEM []byte
 	// CACerts are the certificates of Secret cacerts by file name, keys left out; nil where absent.
 	CACerts map[string][]byte
-	// SelfSigned is true where Secret istio-ca-secret exists.
-	SelfSigned bool
+	// SelfSigned is true where Secret istio-ca-secret exists, SelfSignedPEM its
+	// certificate.
+	SelfSigned    bool
+	SelfSignedPEM []byte
 }
 
 // ControlPlane returns the istiod of a revision or tag. With an empty name it

@@ -140,11 +140,13 @@ func readTrust(ctx context.Context, m *Member, facts *Facts) error {
 	if err == nil {
 		facts.Trust.CACerts = publicParts(plugged.Data)
 	}
-	_, err = secrets.Get(ctx, "istio-ca-secret", metav1.GetOptions{})
+	own, err := secrets.Get(ctx, "istio-ca-secret", metav1.GetOptions{})
 	if ignoreNotFound(err) != nil {
 		return err
 	}
-	facts.Trust.SelfSigned = err == nil
+	if err == nil {
+		facts.Trust.SelfSigned, facts.Trust.SelfSignedPEM = true, own.Data["ca-cert.pem"]
+	}
 	return nil
 }
 

@@ -114,7 +114,8 @@ func readMeshConfig(plane *ControlPlane, text string) {
 		TrustDomainAliases []string `json:"trustDomainAliases"`
 		RootNamespace      string   `json:"rootNamespace"`
 		DefaultConfig      struct {
-			MeshID string `json:"meshId"`
+			MeshID        string            `json:"meshId"`
+			ProxyMetadata map[string]string `json:"proxyMetadata"`
 		} `json:"defaultConfig"`
 		ServiceSettings []struct {
 			Hosts    []string `json:"hosts"`
@@ -126,7 +127,7 @@ func readMeshConfig(plane *ControlPlane, text string) {
 	// istiod starts with an unreadable mesh configuration too, on its defaults.
 	_ = yaml.Unmarshal([]byte(text), &mesh)
 	plane.TrustDomain, plane.TrustDomainAliases = mesh.TrustDomain, mesh.TrustDomainAliases
-	plane.MeshID = mesh.DefaultConfig.MeshID
+	plane.MeshID, plane.ProxyMetadata = mesh.DefaultConfig.MeshID, mesh.DefaultConfig.ProxyMetadata
 	plane.RootNamespace = mesh.RootNamespace
 	for _, setting := range mesh.ServiceSettings {
 		if setting.Settings.ClusterLocal {
@@ -151,6 +152,7 @@ func injector(text string) Injector {
 			MeshID            string `json:"meshID"`
 			Network           string `json:"network"`
 			PilotCertProvider string `json:"pilotCertProvider"`
+			CAAddress         string `json:"caAddress"`
 			Hub               string `json:"hub"`
 			Tag               any    `json:"tag"`
 			Proxy             struct {
@@ -167,7 +169,7 @@ func injector(text string) Injector {
 	global := values.Global
 	injector := Injector{
 		Found: true, ClusterName: global.MultiCluster.ClusterName, Network: global.Network,
-		MeshID: global.MeshID, PilotCertProvider: global.PilotCertProvider,
+		MeshID: global.MeshID, PilotCertProvider: global.PilotCertProvider, CAAddress: global.CAAddress,
 	}
 	tag, _ := global.Tag.(string)
 	injector.ProxyImage = global.Proxy.Image

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"sort"
 
 	corev1 "k8s.io/api/core/v1"
@@ -56,4 +57,13 @@ func CAHash(pem []byte) string {
 	}
 	sum := sha256.Sum256(bytes.TrimSpace(pem))
 	return hex.EncodeToString(sum[:])
+}
+
+// RemoteKubeconfig reads the credential for a cluster ID out of a remote secret.
+func (m *Member) RemoteKubeconfig(ctx context.Context, secret *RemoteSecret, clusterID string) ([]byte, error) {
+	live, err := m.Kube.CoreV1().Secrets(secret.Namespace).Get(ctx, secret.Name, metav1.GetOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("read Secret %s/%s: %w", secret.Namespace, secret.Name, err)
+	}
+	return live.Data[clusterID], nil
 }

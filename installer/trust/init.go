@@ -120,11 +120,14 @@ func checkNames(mesh string, clusters []string) error {
 
 // init decides what is missing, makes it in memory and writes it.
 func (f *folder) init(mesh string, clusters []string, options Options) (*Made, error) {
-	old, err := f.load(options.Now, options.Force)
+	if options.Force {
+		return f.makeAll(mesh, clusters, options)
+	}
+	old, err := f.load(options.Now)
 	if err != nil {
 		return nil, err
 	}
-	if old == nil || options.Force {
+	if old == nil {
 		return f.makeAll(mesh, clusters, options)
 	}
 	if err := old.belongsTo(mesh, f.path); err != nil {
@@ -153,13 +156,18 @@ func (f *folder) makeAll(mesh string, clusters []string, options Options) (*Made
 	if err := material.issue(mesh, clusters, root, options); err != nil {
 		return nil, err
 	}
-	files := f.files(material, clusters)
+	files := material.files(clusters)
 	files[rootCertKey], files[rootKeyFile] = material.Root, material.RootKey
-	kept, err := f.replace(files, options.Now)
+	kept := ""
+	if options.Force {
+		kept, err = f.replace(files, options.Now)
+	} else {
+		err = f.add(files)
+	}
 	if err != nil {
 		return nil, err
 	}
-	material.Warnings = f.looseFolder()
+	material.Warnings = f.loose(".")
 	return &Made{Material: material, NewRoot: true, NewClusters: clusters, Kept: kept}, nil
 }
 
@@ -187,7 +195,7 @@ func (f *folder) makeMissing(mesh string, clusters []string, material *Material,
 	if err := material.issue(mesh, missing, root, options); err != nil {
 		return nil, err
 	}
-	return made, f.add(f.files(material, missing))
+	return made, f.add(material.files(missing))
 }
 
 // issue adds an intermediate for each cluster.

@@ -65,27 +65,30 @@ func newIntermediate(cluster string, issued authority, roots []byte, root *x509.
 }
 
 // check requires all that istiod does of a cacerts, and that it is of these
-// roots. It returns the intermediate itself.
-func (i Intermediate) check(roots []Certificate, now time.Time) (*x509.Certificate, error) {
+// roots. The warning is about an end that is near.
+func (i Intermediate) check(roots []Certificate, now time.Time) (warning string, err error) {
 	cert, err := signer(i.Cert, i.Key)
 	if err != nil {
-		return nil, err
+		return "", err
+	}
+	if warning, err = ends(cert, now); err != nil {
+		return "", err
 	}
 	own, err := parseCertificates(i.Root)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", rootCertKey, err)
+		return "", fmt.Errorf("%s: %w", rootCertKey, err)
 	}
 	if !slices.Equal(fingerprints(describeSet(own)), fingerprints(roots)) {
-		return nil, fmt.Errorf("%s is not the root of this mesh", rootCertKey)
+		return "", fmt.Errorf("%s is not the root of this mesh", rootCertKey)
 	}
 	chain, err := parseCertificates(i.Chain)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", certChainKey, err)
+		return "", fmt.Errorf("%s: %w", certChainKey, err)
 	}
 	if err := verifyChain(cert, chain, own, now); err != nil {
-		return nil, fmt.Errorf("%s does not lead to the root: %w", caCertKey, err)
+		return "", fmt.Errorf("%s does not lead to the root: %w", caCertKey, err)
 	}
-	return cert, nil
+	return warning, nil
 }
 
 // signer parses a CA certificate whose key is at hand.

@@ -30,9 +30,10 @@ const (
 	certChainKey = "cert-chain.pem"
 	rootKeyFile  = "root-key.pem"
 
-	// tlsCertKey and tlsRootKey are the keys of a cacerts in the form of
+	// tlsCertKey, tlsKeyKey and tlsRootKey are the keys of a cacerts in the form of
 	// kubernetes.io/tls, which istiod reads as well.
 	tlsCertKey = "tls.crt"
+	tlsKeyKey  = "tls.key"
 	tlsRootKey = "ca.crt"
 	// generatedKey marks a cacerts that istiod made for itself.
 	generatedKey = "istio-generated"

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -42,10 +43,14 @@ func (r *run) inspect(ctx context.Context) error {
 // will never be.
 func (r *run) setUp(ctx context.Context) {
 	r.each(func(m *member) {
+		r.step(m.Name, "read the mesh")
 		r.sweep(ctx, m)
 		m.facts = m.reader().Read(ctx)
-		m.plan.DirectPorts = directPorts(m.facts, r.members)
+	})
+	ports := r.directPorts()
+	r.each(func(m *member) {
 		r.step(m.Name, "deploy to namespace %s", m.plan.Namespace)
+		m.plan.DirectPorts = ports
 		m.made = true
 		if err := m.harness().Create(ctx, m.plan, m.site); err != nil {
 			m.err = err
@@ -91,22 +96,29 @@ func (r *run) sweep(ctx context.Context, m *member) {
 }
 
 // directPorts are those that probes dial past the sidecar: gateways' and API
-// servers'. The test traffic itself uses another port.
-func directPorts(c facts.Cluster, members []*member) []int {
-	ports := []int{facts.TLSPort}
-	for _, d := range c.Declared {
-		ports = append(ports, d.Port)
-	}
-	for _, s := range c.RemoteSecrets {
-		if u, err := url.Parse(s.Server); err == nil {
-			ports = append(ports, portOf(u))
+// servers' of all members. The test traffic itself uses another port.
+func (r *run) directPorts() []int {
+	ports := []int{facts.TLSPort, healthPort}
+	for _, m := range r.members {
+		for _, g := range m.facts.Gateways {
+			if g.Port != 0 {
+				ports = append(ports, g.Port)
+			}
+		}
+		for _, d := range m.facts.Declared {
+			ports = append(ports, d.Port)
+		}
+		for _, s := range m.facts.RemoteSecrets {
+			if u, err := url.Parse(s.Server); err == nil {
+				ports = append(ports, portOf(u))
+			}
 		}
 	}
-	for _, m := range members {
-		_ = m // other clusters' gateways are read at the same time; see below
-	}
-	return ports
+	return slices.DeleteFunc(ports, func(port int) bool { return port == harness.Port })
 }
+
+// healthPort is where a sidecar tells the kubelet that it is ready.
+const healthPort = 15021
 
 // portOf is the port of an API server's URL.
 func portOf(u *url.URL) int {

@@ -13,27 +13,28 @@ import (
 // stale is the age from which a run of ours counts as crashed.
 const stale = time.Hour
 
-// Remove takes away what a run made: the namespace if it made that, else only
-// its objects in it. It waits until they are gone or ctx ends.
+// Remove takes away what a run made: the namespace if it made that, and its
+// objects. It waits until they are gone or ctx ends. The objects are deleted by
+// name also where their namespace goes: its controller starts after five
+// seconds, and looks again only much later if it still finds pods then.
 func (c Cluster) Remove(ctx context.Context, p Plan, site Site) error {
+	selector := RunLabel + "=" + p.Run
 	if site.Exists {
-		if err := c.removeObjects(ctx, p.Namespace, RunLabel+"="+p.Run); err != nil {
+		if err := c.removeObjects(ctx, p.Namespace, selector); err != nil {
 			return err
 		}
 		return c.until(ctx, "pods of namespace "+p.Namespace+" are still terminating", func() (bool, error) {
-			pods, err := c.Kube.CoreV1().Pods(p.Namespace).List(ctx, metav1.ListOptions{LabelSelector: RunLabel + "=" + p.Run})
+			pods, err := c.Kube.CoreV1().Pods(p.Namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
 			return err == nil && len(pods.Items) == 0, err
 		})
 	}
 	if err := c.removeNamespace(ctx, p.Namespace, p.Run); err != nil {
 		return err
 	}
+	_ = c.removeObjects(ctx, p.Namespace, selector) // only a head start
 	return c.until(ctx, "namespace "+p.Namespace+" is still terminating", func() (bool, error) {
 		_, err := c.Kube.CoreV1().Namespaces().Get(ctx, p.Namespace, metav1.GetOptions{})
-		if apierrors.IsNotFound(err) {
-			return true, nil
-		}
-		return false, err
+		return apierrors.IsNotFound(err), err
 	})
 }
 

@@ -1,0 +1,21 @@
+// Command eastwest joins Kubernetes clusters into one mesh. It holds signals and
+// the exit code; everything else is in installer/cli.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/eastwest-mesh/eastwest/installer/cli"
+)
+
+func main() {
+	// A reader that goes away must not end a run in the middle of its work.
+	signal.Ignore(syscall.SIGPIPE)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := cli.Run(ctx, cli.SystemEnv(), os.Args[1:])
+	stop()
+	os.Exit(code)
+}

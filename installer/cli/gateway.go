@@ -1,0 +1,114 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/eastwest-mesh/eastwest/installer"
+	"github.com/eastwest-mesh/eastwest/installer/config"
+)
+
+// stepFlags are shared by the commands that take one step on clusters.
+type stepFlags struct {
+	clusters clusterFlags
+	gateway  gatewayFlags
+	run      runFlags
+}
+
+func (f *stepFlags) add(cmd *cobra.Command, withGateway bool) {
+	f.clusters.add(cmd.Flags())
+	f.run.add(cmd.Flags())
+	if withGateway {
+		f.gateway.add(cmd.Flags())
+	}
+}
+
+func (f *stepFlags) options(env *Env) installer.Options {
+	return installer.Options{
+		DryRun: f.run.dryRun, Adopt: f.gateway.adopt, NoWait: !f.run.wait, Confirm: confirmer(env, f.run.yes),
+	}
+}
+
+func newGateway(env *Env, global *globalFlags) *cobra.Command {
+	flags := &stepFlags{}
+	var certProvider string
+	cmd := &cobra.Command{
+		Use: "gateway", GroupID: "step",
+		Short: "Install the east-west gateway in every named cluster",
+		Long: `Installs the east-west gateway in every named cluster, or reuses one that works
+there, and waits until it is rolled out and has an address. Port 15443 answers
+only after expose.`,
+		Example: `  eastwest gateway --kubeconfig east.yaml --source-ranges 203.0.113.0/24
+  eastwest gateway -f mesh.yaml --dry-run
+  eastwest gateway --context east --platform eks --set autoscaling.maxReplicas=8`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkOutput(global); err != nil {
+				return err
+			}
+			ctx, cancel, err := global.bound(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer cancel()
+			options := flags.options(env)
+			options.PilotCertProvider = certProvider
+			s, err := connect(ctx, env, global, &flags.clusters, nil, options, flags.gateway.apply, nil)
+			if err != nil {
+				return err
+			}
+			if err := s.in.Preflight(ctx, installer.GatewayChecks()...); err != nil {
+				return s.report(flags.run.dryRun, err)
+			}
+			s.in.Gateway(ctx)
+			return s.report(flags.run.dryRun)
+		},
+	}
+	flags.add(cmd, true)
+	cmd.Flags().StringVar(&certProvider, "pilot-cert-provider", "", "render this pilotCertProvider instead of leaving it to the injector")
+	return cmd
+}
+
+func newExpose(env *Env, global *globalFlags) *cobra.Command {
+	flags := &stepFlags{}
+	var hosts []string
+	cmd := &cobra.Command{
+		Use: "expose", GroupID: "step",
+		Short: "Let peers reach the services of every named cluster through its gateway",
+		Long: `Exposes services on the gateways by SNI: only mutual TLS of the mesh passes, and
+it ends at the workload. By default every service (*.local) is exposed.`,
+		Example: `  eastwest expose --kubeconfig east.yaml --kubeconfig west.yaml
+  eastwest expose -f mesh.yaml --dry-run`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkOutput(global); err != nil {
+				return err
+			}
+			ctx, cancel, err := global.bound(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer cancel()
+			adjust := func(mesh *config.Mesh) error {
+				if len(hosts) > 0 {
+					mesh.Spec.Expose.Hosts = hosts
+				}
+				return nil
+			}
+			s, err := connect(ctx, env, global, &flags.clusters, nil, flags.options(env), adjust, nil)
+			if err != nil {
+				return err
+			}
+			if err := s.in.Preflight(ctx, installer.GatewayChecks()...); err != nil {
+				return s.report(flags.run.dryRun, err)
+			}
+			if err := s.in.Expose(ctx); err != nil {
+				return s.report(flags.run.dryRun, err)
+			}
+			return s.report(flags.run.dryRun)
+		},
+	}
+	flags.add(cmd, false)
+	cmd.Flags().StringSliceVar(&hosts, "hosts", nil, "host patterns to expose instead of *.local")
+	cmd.Flags().BoolVar(&flags.gateway.adopt, "adopt", false, "take over an exposure that kubectl or helm made")
+	return cmd
+}

@@ -1,0 +1,37 @@
+package cli
+
+import (
+	"github.com/spf13/pflag"
+
+	"github.com/eastwest-mesh/eastwest/installer/config"
+)
+
+// imageFlags replace the images that eastwest runs in clusters.
+type imageFlags struct {
+	registry, helloworld, sleep, probe string
+}
+
+// addProbe adds the flags of commands that only probe.
+func (i *imageFlags) addProbe(flags *pflag.FlagSet) {
+	flags.StringVar(&i.registry, "image-registry", "", "put before every image, for sites with a registry of their own")
+	flags.StringVar(&i.probe, "image-probe", "", "image of address probes; needs sh and curl (default: the cluster's own proxy image)")
+}
+
+// addAll adds the flags of commands that verify too.
+func (i *imageFlags) addAll(flags *pflag.FlagSet) {
+	i.addProbe(flags)
+	flags.StringVar(&i.helloworld, "image-helloworld", "", "image of the test server (default: the one Istio publishes)")
+	flags.StringVar(&i.sleep, "image-sleep", "", "image of the test client; needs sh and curl (default: the one curl publishes)")
+}
+
+func (i *imageFlags) apply(mesh *config.Mesh) {
+	set := func(field *string, value string) {
+		if value != "" {
+			*field = value
+		}
+	}
+	set(&mesh.Spec.Images.Registry, i.registry)
+	set(&mesh.Spec.Images.Helloworld, i.helloworld)
+	set(&mesh.Spec.Images.Sleep, i.sleep)
+	set(&mesh.Spec.Images.Probe, i.probe)
+}

@@ -1,0 +1,142 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/eastwest-mesh/eastwest/installer"
+	"github.com/eastwest-mesh/eastwest/installer/preflight"
+)
+
+func newStatus(env *Env, global *globalFlags) *cobra.Command {
+	clusters := &clusterFlags{}
+	peers := &peerFlags{}
+	cmd := &cobra.Command{
+		Use: "status", GroupID: "mesh",
+		Short: "Show members, links, and what each istiod says of its peers",
+		Long: `Shows the members with their gateways, and for each link the remote secret, its
+token with age and expiry, and the state every istiod replica reports. A link
+that is not in order exits with 5. Nothing is written.`,
+		Example: `  eastwest status -f mesh.yaml
+  eastwest status --context east --context west -o json`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkOutput(global); err != nil {
+				return err
+			}
+			ctx, cancel, err := global.bound(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer cancel()
+			s, err := connect(ctx, env, global, clusters, nil, installer.Options{}, peers.apply, nil)
+			if err != nil {
+				return err
+			}
+			status, broken := s.in.Status(ctx)
+			s.finish()
+			if status == nil {
+				return errors.Join(broken, s.in.Err())
+			}
+			printErr := printAs(env.Stdout, global.output, status, func(out io.Writer) error { return printStatus(out, status) })
+			return errors.Join(broken, s.in.Err(), printErr)
+		},
+	}
+	clusters.add(cmd.Flags())
+	cmd.Flags().StringVar(&peers.topology, "topology", "", "which pairs should be linked: full, hub:NAME or pairs:A>B,C>D (default full)")
+	return cmd
+}
+
+func printStatus(out io.Writer, status *installer.Status) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "CLUSTER\tID\tNETWORK\tREVISION\tISTIO\tGATEWAY\tEXPOSED")
+	for _, one := range status.Members {
+		if one.Error != "" && one.ClusterID == "" {
+			fmt.Fprintf(table, "%s\t-\t-\t-\t-\tunreachable\t-\n", one.Name)
+			continue
+		}
+		exposed := "no"
+		if one.Exposed {
+			exposed = "yes"
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", one.Name, dash(one.ClusterID), dash(one.Network),
+			dash(one.Revision), dash(one.Istio), dash(strings.Join(one.Gateway, ",")), exposed)
+	}
+	fmt.Fprintln(table)
+	fmt.Fprintln(table, "CONSUMER\tPRODUCER\tSTATE\tTOKEN\tAGE\tEXPIRES\tOWNER\tAPI SERVER")
+	for _, link := range status.Links {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", link.Consumer, link.Producer, link.State,
+			dash(link.Token), dash(link.Age), dash(link.Expiry), dash(link.Owner), dash(link.Server))
+	}
+	return table.Flush()
+}
+
+func newDoctor(env *Env, global *globalFlags) *cobra.Command {
+	clusters := &clusterFlags{}
+	var list bool
+	cmd := &cobra.Command{
+		Use: "doctor", GroupID: "mesh",
+		Short: "Run every check on the named clusters and change nothing",
+		Long: `Runs every preflight check and compares the roots of all clusters. Nothing is
+written but throwaway probe pods where no read can answer. It never stops at the
+first finding.`,
+		Example: `  eastwest doctor -f mesh.yaml
+  eastwest doctor --list`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkOutput(global); err != nil {
+				return err
+			}
+			if list {
+				return listChecks(env, global)
+			}
+			ctx, cancel, err := global.bound(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer cancel()
+			s, err := connect(ctx, env, global, clusters, nil, installer.Options{}, nil, nil)
+			if err != nil {
+				return err
+			}
+			findings, refused := s.in.Doctor(ctx)
+			s.finish()
+			answer := map[string]any{"apiVersion": "eastwest.dev/v1alpha1", "kind": "Findings", "findings": findings}
+			printErr := printAs(env.Stdout, global.output, answer, func(out io.Writer) error { return printFindings(out, findings) })
+			return errors.Join(refused, s.in.Err(), printErr)
+		},
+	}
+	clusters.add(cmd.Flags())
+	cmd.Flags().BoolVar(&list, "list", false, "list the checks and exit")
+	return cmd
+}
+
+func listChecks(env *Env, global *globalFlags) error {
+	checks := preflight.Checks()
+	return printAs(env.Stdout, global.output, checks, func(out io.Writer) error {
+		table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+		for _, check := range checks {
+			fmt.Fprintf(table, "%s\t%s\n", check.ID, check.Claim)
+		}
+		return table.Flush()
+	})
+}
+
+func printFindings(out io.Writer, findings []preflight.Finding) error {
+	if len(findings) == 0 {
+		_, err := fmt.Fprintln(out, "no findings")
+		return err
+	}
+	for _, finding := range findings {
+		fmt.Fprintf(out, "%-6s %s [%s] %s\n", finding.Severity, finding.Check, strings.Join(finding.Members, ", "), finding.Detail)
+		if finding.Fix != "" {
+			fmt.Fprintf(out, "       fix: %s\n", finding.Fix)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,133 @@
+package cli
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/eastwest-mesh/eastwest/installer"
+	"github.com/eastwest-mesh/eastwest/installer/config"
+)
+
+// upFlags are those of up and plan.
+type upFlags struct {
+	step   stepFlags
+	peers  peerFlags
+	trust  trustFlags
+	verify verifyFlags
+}
+
+func (u *upFlags) add(flags *pflag.FlagSet) {
+	u.step.clusters.add(flags)
+	u.step.gateway.add(flags)
+	u.peers.add(flags)
+	u.trust.add(flags)
+	u.verify.add(flags)
+	u.peers.images.addAll(flags)
+}
+
+func (u *upFlags) adjust(mesh *config.Mesh) error {
+	u.trust.apply(mesh)
+	return errors.Join(u.step.gateway.apply(mesh), u.peers.apply(mesh))
+}
+
+func (u *upFlags) options(env *Env) installer.Options {
+	options := u.step.options(env)
+	options.ForceSameNetwork = u.peers.forceNetwork
+	return options
+}
+
+func newUp(env *Env, global *globalFlags) *cobra.Command {
+	flags := &upFlags{}
+	var noVerify bool
+	cmd := &cobra.Command{
+		Use: "up", GroupID: "mesh",
+		Short: "Make one mesh of the named clusters and prove it with traffic",
+		Long: `Takes every step of a mesh in order: preflight, trust, gateway, expose,
+create-mesh, verify. What is there and works is reused, a second run changes
+nothing. A cluster that fails costs its own rows only.`,
+		Example: `  # Two clusters, roots are equal already
+  eastwest up --kubeconfig east=east.yaml --kubeconfig west=west.yaml --source-ranges 203.0.113.0/24
+
+  # Two clusters that signed their own roots: make a shared one and restart what needs it
+  eastwest up -f mesh.yaml --init-trust --replace-ca --restart-workloads`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			forms := []string{}
+			if !noVerify {
+				forms = verifyForms
+			}
+			if err := checkOutput(global, forms...); err != nil {
+				return err
+			}
+			ctx, cancel, err := global.bound(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer cancel()
+			s, err := connect(ctx, env, global, &flags.step.clusters, nil, flags.options(env), flags.adjust, needTwo)
+			if err != nil {
+				return err
+			}
+			if err := s.in.Up(ctx); err != nil || flags.step.run.dryRun || noVerify || s.in.Err() != nil && len(s.in.Usable()) < 2 {
+				return s.report(flags.step.run.dryRun, err)
+			}
+			return s.verified(ctx, &flags.verify, s.report(false))
+		},
+	}
+	flags.add(cmd.Flags())
+	flags.step.run.add(cmd.Flags())
+	cmd.Flags().BoolVar(&noVerify, "no-verify", false, "leave out the proof by traffic")
+	return cmd
+}
+
+// verified runs the proof after the steps and joins its verdict with theirs.
+func (s *session) verified(ctx context.Context, flags *verifyFlags, before error) error {
+	return errors.Join(before, runVerify(ctx, s, flags))
+}
+
+func newPlan(env *Env, global *globalFlags) *cobra.Command {
+	flags := &upFlags{}
+	var exitCode bool
+	cmd := &cobra.Command{
+		Use: "plan", GroupID: "mesh",
+		Short: "Show what up would do, object by object",
+		Long: `Connects to the clusters, runs the preflight checks, and shows by server-side dry
+runs what up would create, change or delete. Nothing is written. Secrets are
+shown as hashes.`,
+		Example: `  eastwest plan -f mesh.yaml
+  eastwest plan -f mesh.yaml --exit-code -o json`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkOutput(global); err != nil {
+				return err
+			}
+			ctx, cancel, err := global.bound(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer cancel()
+			options := flags.options(env)
+			options.DryRun = true
+			s, err := connect(ctx, env, global, &flags.step.clusters, nil, options, flags.adjust, needTwo)
+			if err != nil {
+				return err
+			}
+			if err := s.report(true, s.in.Up(ctx)); err != nil {
+				return err
+			}
+			if exitCode && s.in.Report().Writes() > 0 {
+				return errChanges
+			}
+			return nil
+		},
+	}
+	flags.add(cmd.Flags())
+	cmd.Flags().BoolVar(&exitCode, "exit-code", false, "exit with 10 where there is something to do")
+	return cmd
+}
+
+// errChanges says that a plan has changes; Run turns it into exit code 10.
+var errChanges = errors.New("the plan has changes")

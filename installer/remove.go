@@ -1,0 +1,120 @@
+package installer
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/eastwest-mesh/eastwest/installer/apply"
+	"github.com/eastwest-mesh/eastwest/installer/peer"
+	"github.com/eastwest-mesh/eastwest/internal/problem"
+)
+
+// Leave takes one member out of the mesh: the credentials that lead to it and
+// from it go everywhere, its gateway and exposure go in it. Members that do not
+// answer keep their leftovers, which are listed.
+func (in *Installer) Leave(ctx context.Context, name string) error {
+	in.each(ctx, "leave", func(ctx context.Context, s *site) error {
+		if s.name() == name {
+			return in.removeSets(ctx, s, func(set string) bool { return set != trustSet })
+		}
+		return in.removeSets(ctx, s, func(set string) bool {
+			return set == peer.AccountSet(name) || set == peer.RemoteSet(name)
+		})
+	})
+	in.listLeftovers(name)
+	return nil
+}
+
+// listLeftovers says what stays in members that could not be reached.
+func (in *Installer) listLeftovers(leaving string) {
+	for _, s := range in.sites {
+		if s.alive() {
+			continue
+		}
+		what := "its account " + peer.AccountSet(leaving) + " and remote secret for " + leaving
+		if s.name() == leaving {
+			what = "its gateway, exposure, accounts and remote secrets"
+		}
+		in.tell(Event{Cluster: s.name(), Step: "leave", State: Note, Text: "left behind: " + what + "; run this again when it answers"})
+	}
+}
+
+// Down removes all that eastwest made from every member. cacerts stays unless
+// purgeTrust.
+func (in *Installer) Down(ctx context.Context, purgeTrust bool) error {
+	in.each(ctx, "down", func(ctx context.Context, s *site) error {
+		purged := false
+		err := in.removeSets(ctx, s, func(set string) bool {
+			if set == trustSet {
+				purged = purgeTrust
+				return purgeTrust
+			}
+			return true
+		})
+		if err != nil || !purged || in.options.DryRun {
+			return err
+		}
+		return in.backToOwnCA(ctx, s)
+	})
+	return nil
+}
+
+// removeSets deletes the sets of ours that are chosen, and our namespace with
+// the last of them. Credentials go first, what serves traffic last.
+func (in *Installer) removeSets(ctx context.Context, s *site, chosen func(set string) bool) error {
+	names, err := s.applier.Sets(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range removalOrder(names) {
+		if !chosen(name) {
+			continue
+		}
+		plan, err := s.applier.Remove(ctx, name)
+		if err != nil {
+			return err
+		}
+		if _, err := in.carryOut(ctx, s, plan); err != nil {
+			return err
+		}
+	}
+	if in.options.DryRun {
+		return nil
+	}
+	return s.applier.EmptyNamespace(ctx)
+}
+
+// removalOrder puts remote secrets and accounts before exposure, gateway and
+// trust: nobody is sent to a gateway that is going.
+func removalOrder(names []string) []string {
+	var first, last []string
+	for _, name := range names {
+		if strings.HasPrefix(name, "remote-") || strings.HasPrefix(name, "account-") {
+			first = append(first, name)
+		} else {
+			last = append(last, name)
+		}
+	}
+	return append(first, last...)
+}
+
+// backToOwnCA restarts istiod, which then signs with the CA it made for itself,
+// and with consent everything that holds certificates of the removed one.
+func (in *Installer) backToOwnCA(ctx context.Context, s *site) error {
+	if err := in.restartIstiods(ctx, s, nil); err != nil {
+		return err
+	}
+	workloads, loose, err := apply.InjectedWorkloads(ctx, s.member.Kube)
+	if err != nil {
+		return err
+	}
+	if len(workloads) == 0 && len(loose) == 0 {
+		return nil
+	}
+	if err := in.consentToRestart(s, workloads, loose); err != nil {
+		return problem.New(problem.Cluster, "RestartNeeded", "workloads still hold certificates of the removed CA: %s", fmt.Sprint(workloads)).
+			On(s.name()).WithFix("restart them, or run this again with --restart-workloads")
+	}
+	return s.applier.Restart(ctx, workloads)
+}

@@ -1,0 +1,73 @@
+package installer
+
+import (
+	"context"
+	"time"
+
+	"github.com/eastwest-mesh/eastwest/installer/verify"
+	"github.com/eastwest-mesh/eastwest/installer/verify/report"
+)
+
+// VerifyOptions say how to prove the mesh.
+type VerifyOptions struct {
+	Namespace  string
+	Requests   int
+	Confidence float64
+	Keep       bool
+	Converge   time.Duration
+}
+
+// Verify proves the links of the topology with real traffic. Members that are
+// out of the run have their rows in its report too.
+func (in *Installer) Verify(ctx context.Context, options VerifyOptions) (*report.Report, error) {
+	links, err := in.links()
+	if err != nil {
+		return nil, err
+	}
+	pairs := make([]verify.Pair, len(links))
+	for i, link := range links {
+		pairs[i] = verify.Pair{Consumer: link.Consumer, Producer: link.Producer}
+	}
+	clusters := make([]verify.Cluster, len(in.sites))
+	for i, s := range in.sites {
+		clusters[i] = verify.Cluster{
+			Name: s.name(), IstioNamespace: s.member.IstioNamespace,
+			Config: s.member.Config, Kube: s.member.Kube, Dynamic: s.member.Dynamic,
+		}
+		if s.facts == nil {
+			continue
+		}
+		clusters[i].Network = s.network()
+		if plane := s.plane(); plane != nil {
+			clusters[i].ClusterID, clusters[i].Revision = plane.ClusterID, plane.Revision
+		}
+	}
+	return verify.Run(ctx, clusters, verify.Options{
+		Namespace: options.Namespace, Links: pairs, Requests: options.Requests, Confidence: options.Confidence,
+		Keep: options.Keep, Converge: options.Converge, Images: in.verifyImages(),
+		Progress: func(cluster, step string) {
+			if cluster == "" {
+				cluster = "mesh"
+			}
+			in.tell(Event{Cluster: cluster, Step: "verify", State: Note, Text: step})
+		},
+	})
+}
+
+// verifyImages applies the user's images and registry to the published ones.
+func (in *Installer) verifyImages() verify.Images {
+	images := verify.DefaultImages()
+	wanted := in.mesh.Spec.Images
+	if wanted.Registry != "" {
+		images.Helloworld = wanted.Registry + "/" + images.Helloworld
+		images.HelloworldV2 = wanted.Registry + "/" + images.HelloworldV2
+		images.Sleep = wanted.Registry + "/" + images.Sleep
+	}
+	if wanted.Helloworld != "" {
+		images.Helloworld, images.HelloworldV2 = wanted.Helloworld, ""
+	}
+	if wanted.Sleep != "" {
+		images.Sleep = wanted.Sleep
+	}
+	return images
+}
