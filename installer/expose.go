@@ -167,8 +167,10 @@ func (in *Installer) dialUntilConnected(ctx context.Context, s *site, targets []
 	}
 	for i, result := range results {
 		if !result.Connected {
-			in.tell(Event{Cluster: s.name(), Step: "probe 15443", State: Note,
-				Text: fmt.Sprintf("%s is not reachable from here: %s", names[i], result.Reason)})
+			in.tell(Event{
+				Cluster: s.name(), Step: "probe 15443", State: Note,
+				Text: fmt.Sprintf("%s is not reachable from here: %s", names[i], result.Reason),
+			})
 		}
 	}
 	return nil

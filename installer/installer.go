@@ -232,6 +232,19 @@ func (in *Installer) Err() error {
 	return errors.Join(append(all, in.report.failures...)...)
 }
 
+// meshID is the mesh's ID: the one asked for, else what the istiods say.
+func (in *Installer) meshID() string {
+	if in.mesh.Metadata.Name != "" {
+		return in.mesh.Metadata.Name
+	}
+	for _, s := range in.alive() {
+		if plane := s.plane(); plane != nil && plane.MeshID != "" {
+			return plane.MeshID
+		}
+	}
+	return ""
+}
+
 // Preflight runs the checks on the members that answered and records the
 // findings. Without names all checks are run.
 func (in *Installer) Preflight(ctx context.Context, only ...string) error {

@@ -36,6 +36,7 @@ func (s *site) trust() trust.State {
 	}
 	if plane := s.plane(); plane != nil {
 		objects.Env, objects.ProxyMetadata, objects.CAAddress = plane.Env, plane.ProxyMetadata, plane.Injector.CAAddress
+		objects.MeshRoots = plane.MeshRoots
 		objects.TrustDomain, objects.TrustDomainAliases = plane.TrustDomain, plane.TrustDomainAliases
 	}
 	return trust.Read(objects)
@@ -72,7 +73,7 @@ func (in *Installer) Trust(ctx context.Context) error {
 	for i, s := range in.sites {
 		names[i] = s.name()
 	}
-	made, err := trust.Init(wanted.Dir, in.mesh.Metadata.Name, names, trust.Options{})
+	made, err := trust.Init(wanted.Dir, in.meshID(), names, trust.Options{})
 	if err != nil {
 		return err
 	}
@@ -107,7 +108,7 @@ func (in *Installer) ApplyTrust(ctx context.Context, material *trust.Material) e
 	}
 	in.each(ctx, trustSet, func(ctx context.Context, s *site) error {
 		job := jobs[s.name()]
-		if job == nil || job.change.Secret == nil {
+		if job == nil || job.change.Secret == nil && !job.change.RestartIstiod && !job.change.RestartProxies {
 			return nil
 		}
 		return in.replaceCA(ctx, job, material.Root)
@@ -178,8 +179,35 @@ func (in *Installer) consentToRestart(s *site, workloads []apply.Workload, loose
 	return problem.New(problem.Refused, "RestartNeeded", "%s", question).WithFix("say --restart-workloads")
 }
 
-// replaceCA writes cacerts and restarts istiod, then the workloads.
+// replaceCA writes cacerts and restarts istiod, then the workloads. A run that
+// was killed in between is taken up where it stopped.
 func (in *Installer) replaceCA(ctx context.Context, job *trustJob, root []byte) error {
+	s := job.site
+	if job.change.Secret != nil {
+		if err := in.writeCA(ctx, job); err != nil || in.options.DryRun {
+			return err
+		}
+	}
+	if job.change.RestartIstiod {
+		if err := in.restartIstiods(ctx, s, root); err != nil {
+			return err
+		}
+	}
+	if len(job.workloads) > 0 {
+		in.tell(Event{Cluster: s.name(), Step: trustSet, State: Note, Text: fmt.Sprintf("restarting %d workloads", len(job.workloads))})
+		if err := s.applier.Restart(ctx, job.workloads); err != nil {
+			return err
+		}
+	}
+	facts, err := s.member.Gather(ctx)
+	if err == nil {
+		s.facts = facts
+	}
+	return err
+}
+
+// writeCA writes the Secret cacerts of a member.
+func (in *Installer) writeCA(ctx context.Context, job *trustJob) error {
 	s := job.site
 	secret, err := secretObject(job.change.Secret)
 	if err != nil {
@@ -193,21 +221,7 @@ func (in *Installer) replaceCA(ctx context.Context, job *trustJob, root []byte) 
 	if err != nil {
 		return err
 	}
-	if _, err := in.carryOut(ctx, s, plan); err != nil || in.options.DryRun {
-		return err
-	}
-	if job.change.RestartIstiod {
-		if err := in.restartIstiods(ctx, s, root); err != nil {
-			return err
-		}
-	}
-	if len(job.workloads) > 0 {
-		in.tell(Event{Cluster: s.name(), Step: trustSet, State: Note, Text: fmt.Sprintf("restarting %d workloads", len(job.workloads))})
-		if err := s.applier.Restart(ctx, job.workloads); err != nil {
-			return err
-		}
-	}
-	s.facts, err = s.member.Gather(ctx)
+	_, err = in.carryOut(ctx, s, plan)
 	return err
 }
 

@@ -54,7 +54,11 @@ func Up(ctx context.Context, o Options) (*Lab, error) {
 		return nil, err
 	}
 	l := newLab(s, artifacts)
-	if err := l.bringUp(ctx, board); err != nil {
+	err = l.bringUp(ctx, board)
+	if ctx.Err() != nil {
+		return l, fmt.Errorf("bring up lab %q: %w; fix: lab up goes on from here, lab down removes it", l.Name, context.Cause(ctx))
+	}
+	if err != nil {
 		return l, fmt.Errorf("bring up lab %q: %w", l.Name, err)
 	}
 	return l, nil
@@ -105,17 +109,24 @@ func newLab(s *spec, artifacts *build.Artifacts) *Lab {
 	return l
 }
 
-// wanted takes the number of clusters from the lab there is if none is given.
+// wanted is what the options ask for. Options that do not say anything about the
+// lab's shape mean the lab there is.
 func wanted(o Options) (*spec, error) {
 	if err := plan.CheckName(o.Name); err != nil {
 		return nil, err
 	}
-	if o.Clusters == 0 {
-		o.Clusters = 1
-		if have, err := loadSpec(o.Name); err == nil {
-			o.Clusters = len(have.Clusters)
-		}
+	if o.Clusters != 0 {
+		return o.want()
 	}
+	have, err := loadSpec(o.Name)
+	if err != nil {
+		o.Clusters = 1
+		return o.want()
+	}
+	if o.Istio == nil && o.Each == nil && !o.Flat && !o.SameCIDRs {
+		return have, nil
+	}
+	o.Clusters = len(have.Clusters)
 	return o.want()
 }
 

@@ -34,6 +34,7 @@ type Options struct {
 	// digits; default "lab".
 	Name string
 	// Clusters is their number, 1 to 9; default: as many as the lab has, or 1.
+	// With nothing but a name set, Up completes the lab there is, as it is.
 	Clusters int
 	// Istio, when set, is installed in every cluster.
 	Istio *Istio
@@ -96,6 +97,9 @@ func FindSource() (string, error) { return build.FindSource() }
 // CacheDir is where built components are kept: $EASTWEST_LAB_CACHE, or a
 // directory in the user's cache.
 func CacheDir() (string, error) { return build.CacheDir() }
+
+// Versions lists what the lab is made of, a name and a version each.
+func Versions() []string { return build.Versions() }
 
 // want turns options into what the lab is to be; the subnet is still open.
 func (o Options) want() (*spec, error) {

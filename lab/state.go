@@ -25,8 +25,11 @@ const (
 
 // loadSpec reads what the lab is. A file that is torn or missing is no lab.
 func loadSpec(name string) (*spec, error) {
+	return readSpec(filepath.Join(plan.Lab{Name: name}.Dir(), specFile), name)
+}
+
+func readSpec(path, name string) (*spec, error) {
 	var s spec
-	path := filepath.Join(plan.Lab{Name: name}.Dir(), specFile)
 	if err := loadJSON(path, &s); err != nil {
 		return nil, fmt.Errorf("lab %q: %w (%w)", name, ErrNotUp, err)
 	}
@@ -77,6 +80,9 @@ func settle(have, want *spec) (*spec, error) {
 		return nil, fmt.Errorf("lab %q is up with %d clusters; fix: lab down --name %s", have.Name, len(have.Clusters), have.Name)
 	}
 	for i, c := range have.Clusters {
+		if want.Clusters[i].Istio == nil {
+			want.Clusters[i] = c
+		}
 		if c.Istio != nil && !reflect.DeepEqual(c.Istio, want.Clusters[i].Istio) {
 			return nil, fmt.Errorf("cluster c%d of lab %q is up with another Istio; fix: lab down --name %s", i+1, have.Name, have.Name)
 		}

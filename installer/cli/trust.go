@@ -28,11 +28,11 @@ type trustFlags struct {
 
 func (t *trustFlags) add(flags *pflag.FlagSet) {
 	flags.BoolVar(&t.init, "init-trust", false, "where roots differ, make a shared root and give each cluster an intermediate")
-	t.addApply(flags)
+	flags.StringVar(&t.dir, "trust-dir", defaultTrustDir, "directory of the CA material")
+	t.addConsent(flags)
 }
 
-func (t *trustFlags) addApply(flags *pflag.FlagSet) {
-	flags.StringVar(&t.dir, "trust-dir", defaultTrustDir, "directory of the CA material")
+func (t *trustFlags) addConsent(flags *pflag.FlagSet) {
 	flags.BoolVar(&t.replaceCA, "replace-ca", false, "consent to replacing a CA that is in use")
 	flags.BoolVar(&t.restart, "restart-workloads", false, "consent to restarting what holds certificates of a replaced CA")
 }
@@ -52,7 +52,7 @@ func newTrust(env *Env, global *globalFlags) *cobra.Command {
 		Use: "trust", GroupID: "step",
 		Short: "Make, apply and check the shared root of the mesh",
 		Example: `  eastwest trust init --dir ca --mesh my-mesh east west
-  eastwest trust apply -f mesh.yaml --trust-dir ca --replace-ca --restart-workloads
+  eastwest trust apply -f mesh.yaml --dir ca --replace-ca --restart-workloads
   eastwest trust check -f mesh.yaml`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -124,7 +124,7 @@ func newTrustApply(env *Env, global *globalFlags) *cobra.Command {
 		Long: `Writes each cluster's intermediate as Secret cacerts. A CA that is in use is
 replaced only with --replace-ca; what must restart then is listed, and restarted
 with --restart-workloads.`,
-		Example: `  eastwest trust apply -f mesh.yaml --trust-dir ca --replace-ca --restart-workloads`,
+		Example: `  eastwest trust apply -f mesh.yaml --dir ca --replace-ca --restart-workloads`,
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkOutput(global); err != nil {
@@ -151,7 +151,8 @@ with --restart-workloads.`,
 		},
 	}
 	flags.add(cmd, false)
-	wanted.addApply(cmd.Flags())
+	cmd.Flags().StringVar(&wanted.dir, "dir", defaultTrustDir, "directory of the CA material")
+	wanted.addConsent(cmd.Flags())
 	return cmd
 }
 

@@ -73,6 +73,8 @@ type ControlPlane struct {
 	MeshID             string
 	TrustDomain        string
 	TrustDomainAliases []string
+	// MeshRoots are further roots that the mesh configuration makes proxies trust, as PEM.
+	MeshRoots []byte
 	// ProxyMetadata is what the mesh configuration gives to every proxy.
 	ProxyMetadata map[string]string
 	// RootNamespace of mesh-wide configuration.

@@ -117,6 +117,9 @@ func readMeshConfig(plane *ControlPlane, text string) {
 			MeshID        string            `json:"meshId"`
 			ProxyMetadata map[string]string `json:"proxyMetadata"`
 		} `json:"defaultConfig"`
+		CACertificates []struct {
+			PEM string `json:"pem"`
+		} `json:"caCertificates"`
 		ServiceSettings []struct {
 			Hosts    []string `json:"hosts"`
 			Settings struct {
@@ -129,6 +132,9 @@ func readMeshConfig(plane *ControlPlane, text string) {
 	plane.TrustDomain, plane.TrustDomainAliases = mesh.TrustDomain, mesh.TrustDomainAliases
 	plane.MeshID, plane.ProxyMetadata = mesh.DefaultConfig.MeshID, mesh.DefaultConfig.ProxyMetadata
 	plane.RootNamespace = mesh.RootNamespace
+	for _, certificate := range mesh.CACertificates {
+		plane.MeshRoots = append(append(plane.MeshRoots, certificate.PEM...), '\n')
+	}
 	for _, setting := range mesh.ServiceSettings {
 		if setting.Settings.ClusterLocal {
 			plane.ClusterLocalHosts = append(plane.ClusterLocalHosts, setting.Hosts...)

@@ -48,9 +48,9 @@ const (
 	// long one answer may take.
 	askEvery = time.Second
 	askBound = 3 * time.Second
-	// settle is the time after which a fault that waiting cannot mend is taken
-	// as final instead of waiting on.
-	settle = 8 * time.Second
+	// judgeEvery is how often silent cells are looked at closely: a fault that
+	// waiting cannot mend is not waited for.
+	judgeEvery = 5 * time.Second
 )
 
 // converge asks every cell until all answered, the bound passed, or what is
@@ -58,7 +58,7 @@ const (
 func (r *run) converge(ctx context.Context) {
 	bound, cancel := context.WithTimeout(ctx, r.Converge)
 	defer cancel()
-	started, judgedAt := time.Now(), 0
+	judged := time.Now()
 	tick := time.NewTicker(askEvery)
 	defer tick.Stop()
 	for {
@@ -68,11 +68,11 @@ func (r *run) converge(ctx context.Context) {
 		if len(silent) == 0 || ctx.Err() != nil {
 			return
 		}
-		if waited := time.Since(started); waited > settle && judgedAt != len(silent) {
-			judgedAt = len(silent)
+		if time.Since(judged) > judgeEvery {
 			if r.diagnose(ctx, silent); allFinal(silent) {
 				return
 			}
+			judged = time.Now()
 		}
 		select {
 		case <-bound.Done():

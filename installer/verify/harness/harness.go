@@ -3,6 +3,7 @@ package harness
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
@@ -151,7 +152,8 @@ func (c Cluster) Look(ctx context.Context, p Plan) ([]Workload, error) {
 		}
 		if w.Pod == nil {
 			if reason := c.refusal(ctx, p, d); reason != "" {
-				w.State = State{Stuck: true, Reason: reason}
+				// A webhook that cannot be called may come back.
+				w.State = State{Stuck: !strings.Contains(reason, "failed calling webhook"), Reason: reason}
 			}
 		}
 		all = append(all, w)

@@ -73,22 +73,24 @@ func testRoots(l Link) *Broken {
 	if l.Self() {
 		return nil
 	}
-	from, to := l.Consumer, l.Producer
-	err := trust(from, to, l.Now)
+	// Named in one order whichever way the link goes: it is one fault.
+	one, two := l.Consumer, l.Producer
+	if two.Name < one.Name {
+		one, two = two, one
+	}
+	err := trust(one, two, l.Now)
 	if err == nil {
-		from, to = l.Producer, l.Consumer
-		err = trust(from, to, l.Now)
+		err = trust(two, one, l.Now)
 	}
 	var unknown x509.UnknownAuthorityError
 	if !errors.As(err, &unknown) {
 		return nil
 	}
 	return &Broken{
-		Cluster: l.Producer.Name, Final: true,
-		Seen:     fmt.Sprintf("%s does not trust the certificates of %s: their roots differ", from.Name, to.Name),
-		Evidence: []string{roots(l.Consumer), roots(l.Producer)},
-		Fix: fmt.Sprintf("give %s and %s intermediates of one root (eastwest trust check, then eastwest trust apply --replace-ca) and restart their workloads",
-			l.Consumer.Name, l.Producer.Name),
+		Cluster: two.Name, Final: true,
+		Seen:     fmt.Sprintf("%s and %s do not trust each other's certificates: their roots differ", one.Name, two.Name),
+		Evidence: []string{roots(one), roots(two)},
+		Fix:      "give all members intermediates of one root (eastwest trust check shows who differs, then eastwest trust apply --replace-ca) and restart their workloads",
 	}
 }
 

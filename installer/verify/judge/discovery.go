@@ -46,14 +46,18 @@ func (l Link) join() string {
 
 // flow says what the finding means for traffic right now.
 func (l Link) flow() []string {
-	switch {
-	case l.Works:
+	if l.Works {
 		return []string{"traffic still works: this link answers from what istiod already knows"}
-	case l.Remembered > 0:
-		return []string{fmt.Sprintf("traffic still works to endpoints that istiod of %s learnt before (%d other services); new ones are not learnt",
-			l.Consumer.Name, l.Remembered)}
 	}
-	return nil
+	var seen []string
+	if l.View.Read {
+		seen = append(seen, l.seenEndpoints())
+	}
+	if l.Remembered > 0 {
+		seen = append(seen, fmt.Sprintf("traffic still works to endpoints that istiod of %s learnt before (%d other services); new ones are not learnt",
+			l.Consumer.Name, l.Remembered))
+	}
+	return seen
 }
 
 func testKey(l Link) *Broken {
@@ -96,7 +100,7 @@ func testToken(l Link) *Broken {
 		return nil
 	}
 	b := &Broken{
-		Cluster: l.Producer.Name, Object: "Secret " + c.Secret.String(), Final: true, Fix: l.join(),
+		Cluster: l.Consumer.Name, Object: "Secret " + c.Secret.String(), Final: true, Fix: l.join(),
 		Seen: fmt.Sprintf("the API server of %s refuses the token that %s holds (HTTP %d: revoked or expired)",
 			l.Producer.Name, l.Consumer.Name, c.Status),
 		Evidence: l.flow(),

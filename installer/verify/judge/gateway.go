@@ -2,7 +2,9 @@ package judge
 
 import (
 	"fmt"
+	"net"
 	"slices"
+	"strings"
 
 	"github.com/eastwest-mesh/eastwest/installer/verify/envoy"
 	"github.com/eastwest-mesh/eastwest/installer/verify/facts"
@@ -30,6 +32,11 @@ func gatewayChecks() []Check {
 			ID: "gateway-address", Hop: HopGateway, test: testAddress,
 			Claim: "the gateway Service has an address",
 			Hint:  "without one, consumers are sent to pod addresses they cannot reach",
+		},
+		{
+			ID: "gateway-current", Symptom: true, Hop: HopGateway, test: testCurrent,
+			Claim: "the consumer dials the address that the gateway Service has now",
+			Hint:  "an istiod can go on with an address that its Service has lost",
 		},
 		{
 			ID: "gateway-pods", Hop: HopGateway, test: testGatewayPods,
@@ -113,21 +120,54 @@ func testNetwork(l Link) *Broken {
 	return b
 }
 
+// testAddress does not ask what the consumer dials: an istiod goes on with an
+// address that the Service had before.
 func testAddress(l Link) *Broken {
 	gateways := l.gateways()
-	if !l.bypassed() || l.declared() || len(gateways) == 0 {
-		return nil
-	}
-	if slices.ContainsFunc(gateways, func(g facts.Gateway) bool { return len(g.Addresses) > 0 }) {
+	if l.Self() || !l.View.Known || l.anyDial() || l.declared() || len(gateways) == 0 || len(addressesOf(gateways)) > 0 {
 		return nil
 	}
 	g := gateways[0]
 	return &Broken{
 		Cluster: l.Producer.Name, Object: "Service " + g.String(), Final: true,
 		Seen:     "the gateway Service has no address (no load balancer address, no external IP)",
-		Evidence: []string{l.seenEndpoints()},
+		Evidence: append([]string{l.seenEndpoints()}, l.dialled()...),
 		Fix: fmt.Sprintf("give Service %s in %s an address: a load balancer controller, spec.externalIPs, or an advertised address (eastwest gateway --advertise)",
 			g, l.Producer.Name),
+	}
+}
+
+func addressesOf(gateways []facts.Gateway) []string {
+	var all []string
+	for _, g := range gateways {
+		all = append(all, g.Addresses...)
+	}
+	return all
+}
+
+// testCurrent compares addresses only where all are IPs: what istiod made of a
+// host name is not known here.
+func testCurrent(l Link) *Broken {
+	now := addressesOf(l.gateways())
+	if len(l.remote()) == 0 || len(now) == 0 || l.anyDial() || l.declared() {
+		return nil
+	}
+	for _, address := range now {
+		if net.ParseIP(address) == nil {
+			return nil
+		}
+	}
+	for _, e := range l.remote() {
+		if slices.Contains(now, e.Address) {
+			return nil
+		}
+	}
+	return &Broken{
+		Cluster: l.Consumer.Name, Object: "Service " + l.gateways()[0].String(),
+		Seen: fmt.Sprintf("%s dials %s, but the gateway Service of %s has %s",
+			l.Consumer.Name, addresses(l.remote()), l.Producer.Name, strings.Join(now, ", ")),
+		Evidence: l.dialled(),
+		Fix:      fmt.Sprintf("restart istiod of %s if it does not follow within a minute (kubectl -n istio-system rollout restart deploy -l app=istiod)", l.Consumer.Name),
 	}
 }
 
@@ -226,12 +266,5 @@ func labelText(labels map[string]string) string {
 		all = append(all, key+"="+value)
 	}
 	slices.Sort(all)
-	text := ""
-	for i, one := range all {
-		if i > 0 {
-			text += ","
-		}
-		text += one
-	}
-	return text
+	return strings.Join(all, ",")
 }

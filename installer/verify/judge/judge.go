@@ -6,8 +6,8 @@
 // The chain from a consumer to a producer is walked in the order in which a
 // request meets it: name, discovery, gateway, sni, certificate, policy,
 // producer. A check breaks a link only on positive evidence that also explains
-// what the request met; what nothing explains is told by the checks at the end
-// of the list, which name the place where it stops.
+// what the request met. What nothing explains is told by the checks marked as
+// symptoms, which name the place where it stops.
 package judge
 
 import (
@@ -35,6 +35,9 @@ type Check struct {
 	Hop Hop
 	// Claim is what holds in a working mesh, Hint where to read on or look.
 	Claim, Hint string
+	// Symptom says that it only tells where a request stops, as one proxy that
+	// may lag behind sees it; a check that tells why goes before it.
+	Symptom bool
 
 	test func(Link) *Broken
 }
@@ -68,13 +71,16 @@ func Checks() []Check {
 // First is the first broken hop of a link that does not answer. There always is
 // one: the last check holds for no such link.
 func First(l Link) Verdict {
-	for _, c := range Checks() {
-		if c.Hop == HopDiscovery && l.endpoints() != nil {
-			// Discovery delivered; what may be wrong with it is told by Standing.
-			continue
-		}
-		if b := c.test(l); b != nil {
-			return Verdict{Check: c, Broken: *b}
+	for _, symptom := range []bool{false, true} {
+		for _, c := range Checks() {
+			if c.Symptom != symptom || c.Hop == HopDiscovery && l.endpoints() != nil {
+				// Where discovery delivered, what may be wrong with it does
+				// not explain the link; Standing tells it.
+				continue
+			}
+			if b := c.test(l); b != nil {
+				return Verdict{Check: c, Broken: *b}
+			}
 		}
 	}
 	return Verdict{Check: unanswered(), Broken: *testAnswers(l)}

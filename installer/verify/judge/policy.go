@@ -104,7 +104,7 @@ func testSidecar(l Link) *Broken {
 		Cluster: l.Consumer.Name, Object: "Sidecar " + s.Object.String(), Final: true,
 		Seen:     fmt.Sprintf("Sidecar %s hides %s from pods of %s: egress hosts %v", s.Object, l.Host, l.Consumer.Name, hosts),
 		Evidence: []string{l.seenEndpoints()},
-		Fix:      fmt.Sprintf("add %q to spec.egress.hosts of Sidecar %s in %s", l.Producer.Namespace+"/*", s.Object, l.Consumer.Name),
+		Fix:      fmt.Sprintf("add \"./*\" (or the namespaces that are called) to spec.egress.hosts of Sidecar %s in %s", s.Object, l.Consumer.Name),
 	}
 }
 

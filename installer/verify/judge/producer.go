@@ -6,8 +6,8 @@ import (
 	"github.com/eastwest-mesh/eastwest/installer/verify/envoy"
 )
 
-// producerChecks are the end of the chain; the last ones name the place where a
-// request stops when nothing that was read explains it.
+// producerChecks are the end of the chain, with the places where a request stops
+// when nothing that was read explains it.
 func producerChecks() []Check {
 	return []Check{
 		{
@@ -16,12 +16,12 @@ func producerChecks() []Check {
 			Hint:  "kubectl get pods in the verify namespace",
 		},
 		{
-			ID: "sni-endpoints", Hop: HopSNI, test: testForwards,
+			ID: "sni-endpoints", Symptom: true, Hop: HopSNI, test: testForwards,
 			Claim: "the gateway's Envoy knows the pod to forward to",
 			Hint:  "ISTIO_META_REQUESTED_NETWORK_VIEW of the gateway must be its own network",
 		},
 		{
-			ID: "discovery-endpoints", Hop: HopDiscovery, test: testEndpoints,
+			ID: "discovery-endpoints", Symptom: true, Hop: HopDiscovery, test: testEndpoints,
 			Claim: "the consumer's Envoy has an endpoint of the producer",
 			Hint:  "istioctl proxy-config endpoints of a pod of the consumer",
 		},
@@ -31,7 +31,7 @@ func producerChecks() []Check {
 
 func unanswered() Check {
 	return Check{
-		ID: "producer-answers", Hop: HopProducer, test: testAnswers,
+		ID: "producer-answers", Symptom: true, Hop: HopProducer, test: testAnswers,
 		Claim: "the producer's pod answers what reaches it",
 		Hint:  "logs of istio-proxy on both sides",
 	}

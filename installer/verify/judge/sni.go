@@ -22,12 +22,12 @@ func sniChecks() []Check {
 			Hint:  "two AUTO_PASSTHROUGH servers with overlapping hosts make one that it refuses",
 		},
 		{
-			ID: "sni-listener", Hop: HopSNI, test: testListener,
+			ID: "sni-listener", Symptom: true, Hop: HopSNI, test: testListener,
 			Claim: "the gateway's Envoy listens on the gateway port",
 			Hint:  "istioctl proxy-config listeners of a gateway pod",
 		},
 		{
-			ID: "sni-chain", Hop: HopSNI, test: testChain,
+			ID: "sni-chain", Symptom: true, Hop: HopSNI, test: testChain,
 			Claim: "the gateway's Envoy has a filter chain for the Service's server name",
 			Hint:  "servers.hosts of the Gateway object decide which services have one",
 		},

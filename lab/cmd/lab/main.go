@@ -25,7 +25,8 @@ func main() {
 	os.Exit(code(err))
 }
 
-// code is the exit code: that of the command which "lab exec" ran, or our own.
+// code is the exit code: that of the command which "lab exec" ran, 2 for a
+// command line that was not understood, else 1.
 func code(err error) int {
 	var exit *exec.ExitError
 	switch {
@@ -35,5 +36,8 @@ func code(err error) int {
 		return exit.ExitCode()
 	}
 	fmt.Fprintln(os.Stderr, "lab:", err)
+	if errors.Is(err, cli.ErrUsage) {
+		return 2
+	}
 	return 1
 }

@@ -21,7 +21,23 @@ type goComponent struct {
 	keep func(rel string, dir bool) bool
 }
 
-const istioCommit = "eed52ebb66ad"
+// Versions of what is built, as the binaries report them; the modules below
+// lab/components pin the sources.
+const (
+	kubernetesVersion = "v1.36.3"
+	istioCommit       = "eed52ebb66ad"
+	istioVersion      = "1.31.0-alpha." + istioCommit
+)
+
+// Versions lists what the lab is made of, a name and a version each.
+func Versions() []string {
+	return []string{
+		"kubernetes " + kubernetesVersion,
+		"istio " + istioVersion,
+		"envoy " + envoyVersion,
+		"debian " + baseSuite,
+	}
+}
 
 // goComponents lists every executable built from Go, the slowest first.
 func goComponentList() []goComponent {
@@ -29,7 +45,7 @@ func goComponentList() []goComponent {
 		{
 			name: "kubernetes", dir: "lab/components/kubernetes", packages: []string{"./kube", "./etcd"},
 			ldflags: []string{
-				"-X k8s.io/component-base/version.gitVersion=v1.36.3",
+				"-X k8s.io/component-base/version.gitVersion=" + kubernetesVersion,
 				"-X k8s.io/component-base/version.gitMajor=1",
 				"-X k8s.io/component-base/version.gitMinor=36",
 			},
@@ -39,7 +55,7 @@ func goComponentList() []goComponent {
 			name: "istio", dir: "lab/components/istio",
 			packages: []string{"istio.io/istio/pilot/cmd/pilot-discovery", "istio.io/istio/pilot/cmd/pilot-agent", "istio.io/istio/istioctl/cmd/istioctl"},
 			ldflags: []string{
-				"-X istio.io/istio/pkg/version.buildVersion=1.31.0-alpha." + istioCommit,
+				"-X istio.io/istio/pkg/version.buildVersion=" + istioVersion,
 				"-X istio.io/istio/pkg/version.buildGitRevision=" + istioCommit,
 				"-X istio.io/istio/pkg/version.buildStatus=Clean",
 			},

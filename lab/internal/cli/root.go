@@ -4,6 +4,7 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -14,6 +15,9 @@ import (
 // ErrPassed marks the failure of a command that "lab exec" ran: it has spoken
 // for itself, and only its exit code is passed on.
 var ErrPassed = errors.New("command failed")
+
+// ErrUsage marks a command line that was not understood.
+var ErrUsage = errors.New("usage")
 
 // streams are where a command reads and writes.
 type streams struct {
@@ -38,6 +42,7 @@ The answer of a command is on stdout, all else on stderr.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", ErrUsage, err) })
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(errOut)

@@ -35,7 +35,7 @@ func newUp(s streams) *cobra.Command {
 		Short: "Bring up clusters, or complete those there are",
 		Long: `Bring up clusters c1 to cN in parallel and wait until they are ready. To call it
 again is safe: it starts what does not run, adds clusters or Istio where asked,
-and else changes nothing.`,
+and else changes nothing. Without flags it completes the lab there is.`,
 		Example: `  lab up --clusters 2 --istio --roots separate
   lab up --name e2e --clusters 3 --istio --roots shared
   lab up --clusters 2 --flat`,

@@ -5,6 +5,8 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/eastwest-mesh/eastwest/lab"
 )
 
 func newVersion(s streams) *cobra.Command {
@@ -19,6 +21,9 @@ func newVersion(s streams) *cobra.Command {
 				version = info.Main.Version
 			}
 			fmt.Fprintf(s.out, "lab %s\n", version)
+			for _, v := range lab.Versions() {
+				fmt.Fprintln(s.out, v)
+			}
 		},
 	}
 }

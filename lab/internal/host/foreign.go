@@ -18,12 +18,8 @@ const (
 	cniResults  = "/var/lib/cni/results"
 )
 
-// shared are directories which the lab may have made and which go when nothing
-// is in them.
-var shared = []string{
-	shimSockets, filepath.Dir(shimSockets), cniResults, filepath.Dir(cniResults),
-	"/var/lib/kubelet", "/var/log/containers",
-}
+// usedDirs go when nothing is in them any more.
+var usedDirs = []string{shimSockets, filepath.Dir(shimSockets), cniResults, filepath.Dir(cniResults)}
 
 // ForeignFiles lists the cluster's files in those places. The cluster's own
 // directories must still be there: they tell which sockets are ours.
@@ -51,7 +47,7 @@ func RemoveForeignFiles(c plan.Cluster) error {
 			errs = append(errs, err)
 		}
 	}
-	for _, dir := range shared {
+	for _, dir := range usedDirs {
 		// Fails, as it should, where somebody else's files are in it.
 		_ = os.Remove(dir)
 	}

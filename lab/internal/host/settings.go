@@ -58,7 +58,9 @@ func Settle(write func(path string, data []byte, mode os.FileMode) error) error 
 }
 
 // Unsettle puts the kernel settings back when the last lab is gone, and
-// removes the directory of all labs.
+// removes the directories which labs share. A directory that a kubelet has
+// mounted over in its own namespace looks empty from here, and to remove it
+// would take the mount away: hence not before all are gone.
 func Unsettle() error {
 	entries, err := os.ReadDir(plan.StateRoot)
 	if os.IsNotExist(err) {
@@ -82,6 +84,10 @@ func Unsettle() error {
 		if value, ok := saved[name]; ok {
 			errs = append(errs, os.WriteFile(settingPath(name), []byte(value), 0o644))
 		}
+	}
+	for _, dir := range plan.KubeletFixedDirs() {
+		// Fails, as it should, where somebody else's files are in it.
+		_ = os.Remove(dir)
 	}
 	return errors.Join(append(errs, os.RemoveAll(plan.StateRoot))...)
 }

@@ -16,8 +16,8 @@ type Image struct {
 	// Name is the full reference, tag included.
 	Name string
 	// Layers are layer tars on this host, lowest first.
-	Layers     []string
-	User       string
+	Layers []string
+	User   string
 	// Env is added to the path every image has.
 	Env        []string
 	Entrypoint []string

@@ -1,9 +1,7 @@
 package node
 
 import (
-	"maps"
 	"path/filepath"
-	"slices"
 
 	"github.com/eastwest-mesh/eastwest/lab/internal/plan"
 )
@@ -135,13 +133,6 @@ func containerdArgs(c plan.Cluster) []string {
 	return []string{"--config=" + c.Path(containerdFile)}
 }
 
-// kubeletPrivate are directories whose names the kubelet does not let anybody
-// choose: each cluster has its own behind them.
-var kubeletPrivate = map[string]string{
-	"/var/lib/kubelet":    "kubelet-var",
-	"/var/log/containers": "log-links",
-}
-
 // kubeletMounts runs the kubelet in a mount namespace of its own, so that the
 // fixed paths do not clash with another kubelet's. The volumes it mounts must
 // still reach containerd, so the cluster's directory is a shared mount (see
@@ -158,8 +149,8 @@ exec "$@"`
 // wrapKubelet puts the mount namespace around a kubelet's command line.
 func wrapKubelet(c plan.Cluster, line []string) []string {
 	wrapped := []string{"unshare", "--mount", "--propagation", "unchanged", "--", "sh", "-c", kubeletMounts, "kubelet"}
-	for _, path := range slices.Sorted(maps.Keys(kubeletPrivate)) {
-		wrapped = append(wrapped, path, c.Path(kubeletPrivate[path]))
+	for _, dir := range plan.KubeletFixedDirs() {
+		wrapped = append(wrapped, dir, c.BehindFixed(dir))
 	}
 	return append(append(wrapped, "--"), line...)
 }

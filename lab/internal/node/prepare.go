@@ -37,8 +37,8 @@ func Prepare(c plan.Cluster) error {
 // makeKubeletDirs makes the directories behind the kubelet's fixed paths and,
 // for mounting over, the paths themselves.
 func makeKubeletDirs(c plan.Cluster) error {
-	for fixed, own := range kubeletPrivate {
-		for _, dir := range []string{fixed, c.Path(own)} {
+	for _, fixed := range plan.KubeletFixedDirs() {
+		for _, dir := range []string{fixed, c.BehindFixed(fixed)} {
 			if err := os.MkdirAll(dir, 0o755); err != nil {
 				return err
 			}

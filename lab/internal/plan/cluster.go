@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 )
 
 // Cluster is the plan of one cluster: what it is called on the host and which
@@ -98,6 +99,11 @@ func (c Cluster) RunDir() string { return filepath.Join(RunRoot, c.ID()) }
 // Path is a file or directory below the cluster's state.
 func (c Cluster) Path(elem ...string) string {
 	return filepath.Join(append([]string{c.Dir()}, elem...)...)
+}
+
+// BehindFixed is the cluster's own directory behind one of KubeletFixedDirs.
+func (c Cluster) BehindFixed(dir string) string {
+	return c.Path("kubelet-fixed", strings.ReplaceAll(strings.Trim(dir, "/"), "/", "-"))
 }
 
 // Kubeconfig is the administrator's kubeconfig.

@@ -77,3 +77,7 @@ func (l Lab) All() []Cluster {
 	}
 	return all
 }
+
+// KubeletFixedDirs are directories whose names the kubelet does not let anybody
+// choose. Each cluster has its own behind them.
+func KubeletFixedDirs() []string { return []string{"/var/lib/kubelet", "/var/log/containers"} }

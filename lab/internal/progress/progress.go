@@ -6,14 +6,19 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Board shows tasks. A nil Board shows nothing.
 type Board struct {
-	out  io.Writer
-	live bool
+	out io.Writer
+	// width is that of the terminal, 0 where there is none.
+	width int
 
 	mu sync.Mutex
 	// tasks and painted (lines on the screen) are guarded by mu.
@@ -38,7 +43,7 @@ func New(out io.Writer) *Board {
 	if out == nil {
 		return nil
 	}
-	return &Board{out: out, live: isTerminal(out)}
+	return &Board{out: out, width: terminalWidth(out)}
 }
 
 // Task adds a line.
@@ -72,24 +77,15 @@ func (t *Task) show(step string, over bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	t.step, t.took, t.over = step, time.Since(t.start), over
-	if !b.live {
+	if b.width == 0 {
 		fmt.Fprintln(b.out, t.line())
 		return
 	}
 	b.eraseLocked()
-	if !b.hasLocked(t) {
+	if !slices.Contains(b.tasks, t) {
 		b.tasks = append(b.tasks, t)
 	}
 	b.paintLocked()
-}
-
-func (b *Board) hasLocked(t *Task) bool {
-	for _, old := range b.tasks {
-		if old == t {
-			return true
-		}
-	}
-	return false
 }
 
 func (b *Board) eraseLocked() {
@@ -101,7 +97,9 @@ func (b *Board) eraseLocked() {
 
 func (b *Board) paintLocked() {
 	for _, t := range b.tasks {
-		fmt.Fprintln(b.out, t.line())
+		// A line that wraps would not be erased whole.
+		line := []rune(strings.ReplaceAll(t.line(), "\n", " "))
+		fmt.Fprintln(b.out, string(line[:min(len(line), b.width-1)]))
 		b.painted++
 	}
 }
@@ -114,11 +112,18 @@ func (t *Task) line() string {
 	return fmt.Sprintf("%-14s %5.1fs %s %s", t.name, t.took.Seconds(), mark, t.step)
 }
 
-func isTerminal(out io.Writer) bool {
+// terminalWidth is 0 for what is no terminal, or one that cannot repaint.
+func terminalWidth(out io.Writer) int {
 	file, ok := out.(*os.File)
 	if !ok || os.Getenv("TERM") == "dumb" {
-		return false
+		return 0
 	}
-	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0 && file.Name() != os.DevNull
+	size, err := unix.IoctlGetWinsize(int(file.Fd()), unix.TIOCGWINSZ)
+	if err != nil {
+		return 0
+	}
+	if size.Col < 20 {
+		return 80
+	}
+	return int(size.Col)
 }

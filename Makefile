@@ -1,0 +1,52 @@
+# Everything is a target here; what it does is in Go or in scripts/.
+.DEFAULT_GOAL := help
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X github.com/eastwest-mesh/eastwest/internal/buildinfo.Version=$(VERSION)
+export GOTOOLCHAIN := local
+
+.PHONY: help
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: require-go ## Build bin/eastwest and bin/lab
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/eastwest ./cmd/eastwest
+	cd lab && CGO_ENABLED=0 go build -trimpath -o ../bin/lab ./cmd/lab
+
+.PHONY: demo
+demo: packages build ## Two real clusters become one mesh, and traffic proves it
+	scripts/demo
+
+.PHONY: demo-down
+demo-down: ## Remove the demo's clusters
+	bin/lab down
+
+.PHONY: test
+test: packages build ## The whole suite: lint, unit tests, and the lab with real clusters
+	scripts/test
+
+.PHONY: unit
+unit: require-go ## Only the unit tests
+	scripts/test unit
+
+.PHONY: e2e
+e2e: packages build ## Only the tests on real clusters
+	scripts/test e2e
+
+.PHONY: lint
+lint: require-go ## gofumpt, go vet, staticcheck
+	scripts/test lint
+
+.PHONY: generate
+generate: require-go ## Make the reference pages and goldens anew
+	go generate ./...
+
+.PHONY: clean
+clean: ## Remove what was built in this tree
+	rm -rf bin dist
+
+.PHONY: require-go packages
+require-go:
+	@scripts/require-go
+packages: require-go
+	@scripts/install-debian-packages
