@@ -18,13 +18,17 @@ import (
 // Expose lets peers reach the members' services through their gateways, and
 // proves from a peer that port 15443 answers where it was just exposed.
 func (in *Installer) Expose(ctx context.Context) error {
+	if err := in.checkChosen(ctx); err != nil {
+		return err
+	}
 	fresh := make([]bool, len(in.sites))
 	index := map[*site]int{}
 	for i, s := range in.sites {
 		index[s] = i
 	}
 	in.each(ctx, "expose", func(ctx context.Context, s *site) error {
-		if done, err := in.reuseExposure(s); done || err != nil {
+		adopted, done, err := in.reuseExposure(s)
+		if done || err != nil {
 			return err
 		}
 		hosts := make([]any, len(in.mesh.Spec.Expose.Hosts))
@@ -35,8 +39,12 @@ func (in *Installer) Expose(ctx context.Context) error {
 		if gateway := s.gateway(); gateway != nil && gateway.Selector["istio"] != "" {
 			values["selector"] = map[string]any{"istio": gateway.Selector["istio"]}
 		}
+		namespace := s.spec.Gateway.Namespace
+		if adopted != nil {
+			namespace, values["name"] = adopted.Namespace, adopted.Name
+		}
 		objects, err := render.Chart(render.Release{
-			Chart: "eastwest-expose", Namespace: s.spec.Gateway.Namespace, Layers: []render.Values{values},
+			Chart: "eastwest-expose", Namespace: namespace, Layers: []render.Values{values},
 		})
 		if err != nil {
 			return err
@@ -53,31 +61,31 @@ func (in *Installer) Expose(ctx context.Context) error {
 // reuseExposure finds an exposure of somebody else's on the same gateway pods
 // and port. Two of them with overlapping hosts would make Envoy reject the
 // listener, so one that covers what is wanted is used as it is, and any other
-// is explained.
-func (in *Installer) reuseExposure(s *site) (done bool, err error) {
+// is explained, or returned to be taken over.
+func (in *Installer) reuseExposure(s *site) (adopted *member.Exposure, done bool, err error) {
 	gateway := s.gateway()
-	for _, exposure := range s.facts.Exposures {
+	for i, exposure := range s.facts.Exposures {
 		if exposure.Labels[apply.ManagedByLabel] == apply.FieldManager || exposure.Port != member.GatewayPort {
 			continue
 		}
 		if gateway != nil && !selects(exposure.Selector, gateway.Selector) {
 			continue
 		}
+		if in.options.Adopt {
+			return &s.facts.Exposures[i], false, nil
+		}
 		object := "Gateway " + exposure.Namespace + "/" + exposure.Name
 		if coveredBy(exposure, in.mesh.Spec.Expose.Hosts) {
 			in.tell(Event{Cluster: s.name(), Step: "expose", State: Note, Text: "reused " + object})
-			return true, nil
+			return nil, true, nil
 		}
-		if in.options.Adopt {
-			continue
-		}
-		return true, problem.New(problem.Refused, "ExposureDiffers",
+		return nil, true, problem.New(problem.Refused, "ExposureDiffers",
 			"its gateway already exposes %s, a second exposure of %s beside it would break the listener",
 			strings.Join(exposure.Hosts, ", "), strings.Join(in.mesh.Spec.Expose.Hosts, ", ")).
 			On(s.name()).About(object).
-			WithFix("add the hosts to it, or delete it and run this again")
+			WithFix("add the hosts to it, delete it and run this again, or hand it to eastwest with --adopt")
 	}
-	return false, nil
+	return nil, false, nil
 }
 
 // selects reports whether every label of a selector is among labels.

@@ -27,7 +27,10 @@ func (in *Installer) Gateway(ctx context.Context) {
 		if foreign := foreignGateway(s); foreign != nil && !in.options.Adopt {
 			return in.reuseGateway(s, foreign)
 		}
-		set, err := gatewayObjects(s, in.options.PilotCertProvider)
+		if err := in.labelNetwork(ctx, s); err != nil {
+			return err
+		}
+		set, err := in.gatewayObjects(ctx, s)
 		if err != nil {
 			return err
 		}
@@ -92,7 +95,17 @@ type GatewaySpec struct {
 	Values []render.Values
 }
 
-func gatewayObjects(s *site, certProvider string) (apply.Set, error) {
+// labelNetwork names the network of a cluster on istiod's namespace where nobody
+// has: istiod reads it from there.
+func (in *Installer) labelNetwork(ctx context.Context, s *site) error {
+	if s.facts.NamespaceNetwork != "" {
+		return nil
+	}
+	_, err := in.carryOut(ctx, s, apply.LabelNamespace(s.member.IstioNamespace, member.NetworkLabel, s.network()))
+	return err
+}
+
+func (in *Installer) gatewayObjects(ctx context.Context, s *site) (apply.Set, error) {
 	spec := s.spec
 	platform := spec.Platform
 	if platform == "" {
@@ -101,16 +114,39 @@ func gatewayObjects(s *site, certProvider string) (apply.Set, error) {
 	layers, err := GatewayValues(GatewaySpec{
 		Platform: platform, Network: s.network(), Revision: s.plane().Revision,
 		SourceRanges: spec.Gateway.SourceRanges, Advertised: len(spec.Gateway.AdvertisedAddresses) > 0,
-		PilotCertProvider: certProvider, Values: []render.Values{spec.Gateway.Values},
+		PilotCertProvider: in.options.PilotCertProvider, Values: []render.Values{spec.Gateway.Values},
 	})
 	if err != nil {
 		return apply.Set{}, err
+	}
+	selector, err := s.member.DeploymentSelector(ctx, spec.Gateway.Namespace, gatewayName(layers))
+	if err != nil {
+		return apply.Set{}, err
+	}
+	if len(selector) > 0 {
+		layers = append(layers, render.Values{"selectorLabels": anyMap(selector)})
 	}
 	if err := checkPublic(s.name(), layers, spec.Gateway.Public != nil && *spec.Gateway.Public); err != nil {
 		return apply.Set{}, err
 	}
 	objects, err := render.Chart(render.Release{Chart: "eastwest-gateway", Namespace: spec.Gateway.Namespace, Layers: layers})
 	return apply.Set{Name: gatewaySet, Objects: objects}, err
+}
+
+// gatewayName is the name that the layers give to the gateway's objects.
+func gatewayName(layers []render.Values) string {
+	if name, ok := render.Merge(layers...)["name"].(string); ok {
+		return name
+	}
+	return "istio-eastwestgateway"
+}
+
+func anyMap(from map[string]string) map[string]any {
+	to := map[string]any{}
+	for key, value := range from {
+		to[key] = value
+	}
+	return to
 }
 
 // checkPublic refuses a gateway that the whole Internet may dial, unless asked for.

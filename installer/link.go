@@ -3,6 +3,7 @@ package installer
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -11,6 +12,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/eastwest-mesh/eastwest/installer/apply"
+	"github.com/eastwest-mesh/eastwest/installer/config"
 	"github.com/eastwest-mesh/eastwest/installer/member"
 	"github.com/eastwest-mesh/eastwest/installer/peer"
 	"github.com/eastwest-mesh/eastwest/internal/kubeconfig"
@@ -26,9 +28,11 @@ type linkJob struct {
 	current *currentRemote
 	// foreign is a working credential of somebody else's, left as it is.
 	foreign bool
-	address peer.Address
-	report  LinkReport
-	err     error
+	// secretName is that of a remote secret which is taken over; empty: istioctl's.
+	secretName string
+	address    peer.Address
+	report     LinkReport
+	err        error
 }
 
 // currentRemote is a remote secret of ours as found.
@@ -90,17 +94,19 @@ func (j *linkJob) examine(ctx context.Context, secret *member.RemoteSecret) erro
 		works = credentialWorks(ctx, parsed, j.producer)
 	}
 	if secret.Labels[apply.ManagedByLabel] == apply.FieldManager {
+		j.secretName = secret.Name
 		if works == nil {
 			j.keep(parsed, content, secret.Annotations)
 		}
 		return nil
 	}
+	if j.in.options.Adopt && len(secret.Keys) == 1 {
+		j.secretName = secret.Name
+		return nil
+	}
 	if works == nil {
 		j.foreign = true
 		j.report.Server, j.report.Hash, j.report.Reused = parsed.Server, peer.Hash(content), true
-		return nil
-	}
-	if j.in.options.Adopt {
 		return nil
 	}
 	return problem.New(problem.Refused, "RemoteSecretBroken", "its remote secret for %s does not work: %v", j.producer.name(), works).
@@ -142,7 +148,7 @@ func credentialWorks(ctx context.Context, found *kubeconfig.Cluster, producer *s
 
 // run writes the account and the remote secret.
 func (j *linkJob) run(ctx context.Context) {
-	if j.err != nil || j.foreign {
+	if j.err != nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, j.in.options.StepTimeout)
@@ -152,31 +158,78 @@ func (j *linkJob) run(ctx context.Context) {
 	}
 }
 
+// write brings the account into the producer, and into the consumer what it
+// needs to find the producer: the remote secret, and its advertised addresses.
 func (j *linkJob) write(ctx context.Context) error {
-	objects, err := j.account.Objects()
+	wanted, err := j.gateways()
 	if err != nil {
 		return err
 	}
-	if _, err := j.in.applySet(ctx, j.producer, apply.Set{Name: j.account.Set(), Objects: objects}); err != nil {
-		return err
+	if !j.foreign {
+		secret, err := j.credential(ctx)
+		if err != nil {
+			return err
+		}
+		if secret == nil { // a dry run before the account exists
+			j.in.record(j.consumer, peer.RemoteSet(j.producer.name()), apply.NewSecret(j.consumer.member.IstioNamespace, j.name()))
+			return nil
+		}
+		wanted = append(wanted, secret)
 	}
-	token, ok, err := j.token(ctx)
-	if err != nil {
-		return err
-	}
-	if !ok { // a dry run before the account exists
-		j.in.record(j.consumer, peer.RemoteSet(j.producer.name()), apply.NewSecret(j.consumer.member.IstioNamespace,
-			peer.SecretName(j.producer.plane().ClusterID, j.producer.name())))
+	if j.foreign && len(wanted) == 0 {
 		return nil
 	}
-	remote, err := j.remote(token)
-	if err != nil {
-		return err
-	}
-	_, err = j.in.applySet(ctx, j.consumer, apply.Set{
-		Name: peer.RemoteSet(j.producer.name()), Objects: []*unstructured.Unstructured{remote},
-	})
+	_, err = j.in.applySet(ctx, j.consumer, apply.Set{Name: peer.RemoteSet(j.producer.name()), Objects: wanted})
 	return err
+}
+
+// credential makes the account and renders the remote secret; nil in a dry run
+// before there is a token.
+func (j *linkJob) credential(ctx context.Context) (*unstructured.Unstructured, error) {
+	objects, err := j.account.Objects()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := j.in.applySet(ctx, j.producer, apply.Set{Name: j.account.Set(), Objects: objects}); err != nil {
+		return nil, err
+	}
+	token, ok, err := j.token(ctx)
+	if err != nil || !ok {
+		return nil, err
+	}
+	return j.remote(token)
+}
+
+// gateways are the producer's advertised addresses as the consumer's istiod
+// reads them.
+func (j *linkJob) gateways() ([]*unstructured.Unstructured, error) {
+	advertised := j.producer.spec.Gateway.AdvertisedAddresses
+	if len(advertised) > 0 && !j.consumer.facts.HasGatewayAPI {
+		return nil, problem.New(problem.Refused, "GatewayAPIMissing",
+			"%s advertises %s, which istiod reads from a Gateway API object, and this cluster does not serve the Gateway API",
+			j.producer.name(), strings.Join(advertised, ", ")).On(j.consumer.name()).
+			WithFix("install the Gateway API's CRDs (standard channel) in this cluster and run this again")
+	}
+	var objects []*unstructured.Unstructured
+	for i, text := range advertised {
+		host, port, err := config.Address(text)
+		if err != nil {
+			return nil, err
+		}
+		objects = append(objects, peer.RemoteGateway(peer.Advertised{
+			Name: fmt.Sprintf("eastwest-%s-%d", j.producer.name(), i+1), Namespace: j.consumer.member.IstioNamespace,
+			Network: j.producer.network(), Host: host, Port: port,
+		}))
+	}
+	return objects, nil
+}
+
+// name is that of the remote secret.
+func (j *linkJob) name() string {
+	if j.secretName != "" {
+		return j.secretName
+	}
+	return peer.SecretName(j.producer.plane().ClusterID, j.producer.name())
 }
 
 // token is the account's token: the one in use where it lives long enough, else
@@ -217,7 +270,7 @@ func (j *linkJob) remote(token peer.Token) (*unstructured.Unstructured, error) {
 		j.report.Expiry = token.Expiry.UTC().Format(time.RFC3339)
 	}
 	return peer.Remote{
-		Consumer: j.consumer.name(), Producer: j.producer.name(), ClusterID: id,
+		Name: j.name(), Consumer: j.consumer.name(), Producer: j.producer.name(), ClusterID: id,
 		UID: string(j.producer.facts.UID), Namespace: j.consumer.member.IstioNamespace,
 		Kubeconfig: content, Token: token,
 	}.Object()

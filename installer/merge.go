@@ -15,16 +15,7 @@ import (
 // are joined, and asks for consent to those that are not Kubernetes' or Istio's
 // own. Pairs that are linked already share theirs and are not asked again.
 func (in *Installer) CheckMerge(ctx context.Context) error {
-	var mu sync.Mutex
-	services := map[string][]member.Service{}
-	in.each(ctx, "merge", func(ctx context.Context, s *site) error {
-		list, err := s.member.Services(ctx)
-		mu.Lock()
-		defer mu.Unlock()
-		services[s.name()] = list
-		return err
-	})
-	merges := preflight.Merges(services, in.mesh.Spec.IstioNamespace)
+	merges := preflight.Merges(in.services(ctx), in.mesh.Spec.IstioNamespace)
 	in.mu.Lock()
 	in.report.Merges = merges
 	in.mu.Unlock()
@@ -46,6 +37,20 @@ func (in *Installer) CheckMerge(ctx context.Context) error {
 	}
 	return problem.New(problem.Refused, "MergeNotAccepted", "%d services exist in several members and would start to share traffic: %s", len(open), list).
 		WithFix("look at the list and say --accept-merge, or keep some apart with --cluster-local NAMESPACE/SERVICE")
+}
+
+// services lists the Services of every living member.
+func (in *Installer) services(ctx context.Context) map[string][]member.Service {
+	var mu sync.Mutex
+	services := map[string][]member.Service{}
+	in.each(ctx, "services", func(ctx context.Context, s *site) error {
+		list, err := s.member.Services(ctx)
+		mu.Lock()
+		defer mu.Unlock()
+		services[s.name()] = list
+		return err
+	})
+	return services
 }
 
 func describeMerge(merge preflight.Merge) string {

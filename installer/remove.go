@@ -16,7 +16,10 @@ import (
 func (in *Installer) Leave(ctx context.Context, name string) error {
 	in.each(ctx, "leave", func(ctx context.Context, s *site) error {
 		if s.name() == name {
-			return in.removeSets(ctx, s, func(set string) bool { return set != trustSet })
+			if err := in.removeSets(ctx, s, func(set string) bool { return set != trustSet }); err != nil {
+				return err
+			}
+			return in.unlabel(ctx, s)
 		}
 		return in.removeSets(ctx, s, func(set string) bool {
 			return set == peer.AccountSet(name) || set == peer.RemoteSet(name)
@@ -52,12 +55,25 @@ func (in *Installer) Down(ctx context.Context, purgeTrust bool) error {
 			}
 			return true
 		})
-		if err != nil || !purged || in.options.DryRun {
+		if err != nil {
+			return err
+		}
+		if err := in.unlabel(ctx, s); err != nil || !purged || in.options.DryRun {
 			return err
 		}
 		return in.backToOwnCA(ctx, s)
 	})
 	return nil
+}
+
+// unlabel takes back the network label of istiod's namespace if it was ours.
+func (in *Installer) unlabel(ctx context.Context, s *site) error {
+	plan, err := s.applier.UnlabelNamespace(ctx, s.member.IstioNamespace)
+	if err != nil {
+		return err
+	}
+	_, err = in.carryOut(ctx, s, plan)
+	return err
 }
 
 // removeSets deletes the sets of ours that are chosen, and our namespace with

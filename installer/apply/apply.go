@@ -94,7 +94,9 @@ func (a *Applier) patch(ctx context.Context, object *unstructured.Unstructured, 
 	}
 	for attempt := 1; ; attempt++ {
 		result, err := client.Patch(ctx, object.GetName(), types.ApplyPatchType, body, options)
-		if err == nil || attempt == maxAttempts || !webhookTimeout(err) {
+		// Two sets that are applied at once may both create our namespace.
+		again := webhookTimeout(err) || apierrors.IsAlreadyExists(err)
+		if err == nil || attempt == maxAttempts || !again {
 			return result, err
 		}
 	}

@@ -33,6 +33,9 @@ func (a *Applier) Apply(ctx context.Context, plan *Plan, done func(Change)) erro
 // settle leaves in the parent only what the set now holds, or deletes it with
 // the last member.
 func (a *Applier) settle(ctx context.Context, plan *Plan) error {
+	if plan.set.Name == "" {
+		return nil
+	}
 	kinds, namespaces := spread(plan.set.Objects)
 	parent := plan.set.parent(kinds, namespaces)
 	if len(plan.set.Objects) == 0 {

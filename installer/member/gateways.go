@@ -2,6 +2,7 @@ package member
 
 import (
 	"context"
+	"fmt"
 	"sort"
 	"strconv"
 
@@ -138,4 +139,17 @@ func exposureOf(item unstructured.Unstructured) (exposure Exposure, ok bool) {
 		exposure.Hosts = append(exposure.Hosts, hosts...)
 	}
 	return exposure, ok
+}
+
+// DeploymentSelector is the pod selector of a Deployment, which cannot be
+// changed once it exists; nil where there is no such Deployment.
+func (m *Member) DeploymentSelector(ctx context.Context, namespace, name string) (map[string]string, error) {
+	live, err := m.Kube.AppsV1().Deployments(namespace).Get(ctx, name, metav1.GetOptions{})
+	if ignoreNotFound(err) != nil {
+		return nil, fmt.Errorf("read Deployment %s/%s: %w", namespace, name, err)
+	}
+	if err != nil {
+		return nil, nil
+	}
+	return live.Spec.Selector.MatchLabels, nil
 }

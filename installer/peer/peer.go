@@ -125,6 +125,8 @@ const (
 
 // Remote is the remote secret of one producer in one consumer.
 type Remote struct {
+	// Name of the Secret.
+	Name               string
 	Consumer, Producer string
 	// ClusterID of the producer: the key in the secret.
 	ClusterID string
@@ -161,7 +163,7 @@ func (r Remote) Object() (*unstructured.Unstructured, error) {
 	objects, err := toUnstructured([]runtime.Object{&corev1.Secret{
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
 		ObjectMeta: metav1.ObjectMeta{
-			Name: SecretName(r.ClusterID, r.Producer), Namespace: r.Namespace,
+			Name: r.Name, Namespace: r.Namespace,
 			Labels: map[string]string{
 				multiClusterLabel: "true", ConsumerLabel: r.Consumer, ProducerLabel: r.Producer,
 			},

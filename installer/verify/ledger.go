@@ -1,13 +1,16 @@
 package verify
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/eastwest-mesh/eastwest/installer/verify/harness"
 	"github.com/eastwest-mesh/eastwest/installer/verify/judge"
 	"github.com/eastwest-mesh/eastwest/installer/verify/report"
 	"github.com/eastwest-mesh/eastwest/installer/verify/traffic"
+	"github.com/eastwest-mesh/eastwest/internal/problem"
 )
 
 // ledger collects findings; one cause that breaks many links is one finding.
@@ -64,14 +67,36 @@ func (l *ledger) flaky(pair Pair, s traffic.Summary) {
 	})
 }
 
-// untold is a cell that the run had no time to judge.
-func (l *ledger) untold(pair Pair, a traffic.Answer) {
-	l.add(report.Finding{
-		Check: "link-answers", Severity: report.Fail, Claim: "every link answers",
-		Links: []string{report.Arrow(pair.Consumer, pair.Producer)}, Cluster: pair.Producer,
-		Seen: fmt.Sprintf("no answer from %s to %s: %s", pair.Consumer, pair.Producer, a.Failure()),
-		Fix:  "run eastwest verify again with more time",
-	})
+// workloads says which of a member's pods never became ready.
+func (l *ledger) workloads(m *member) {
+	var p *problem.Error
+	if errors.As(m.err, &p) {
+		l.add(report.Finding{
+			Check: "harness-sidecar", Severity: report.Fail, Cluster: m.Name, Object: p.Object,
+			Claim: "the test pods get a sidecar", Seen: p.Message, Fix: p.Fix,
+		})
+	}
+	if m.err != nil {
+		return
+	}
+	for _, w := range []harness.Workload{m.sleep, m.hello} {
+		if w.Ready || w.Name == "" {
+			continue
+		}
+		f := report.Finding{
+			Check: "harness-pods", Severity: report.Fail, Cluster: m.Name,
+			Claim:  "the test pods become ready",
+			Object: "Deployment " + m.plan.Namespace + "/" + w.Name,
+			Seen:   fmt.Sprintf("%s is not ready: %s", w.Name, w.Reason),
+			Fix:    fmt.Sprintf("run verify with --keep and look: kubectl -n %s describe pods", m.plan.Namespace),
+		}
+		if w.Bare {
+			f.Check, f.Claim, f.Object = "harness-sidecar", "the test pods get a sidecar", "Namespace "+m.plan.Namespace
+			f.Seen = fmt.Sprintf("pods were made without a sidecar, though the namespace is labelled for revision %q", m.Cluster.Revision)
+			f.Fix = "name the revision that is there (kubectl -n istio-system get pods -l app=istiod --show-labels), or see whether its injector runs"
+		}
+		l.add(f)
+	}
 }
 
 // share judges the answers of the shared service for one consumer.

@@ -21,9 +21,11 @@ type member struct {
 	site    harness.Site
 	// made says that there may be something to remove.
 	made bool
-	// err is why it takes no part any more.
-	err   error
-	facts facts.Cluster
+	// err is why it takes no part any more; contacted says that its API server
+	// answered at first.
+	err       error
+	contacted bool
+	facts     facts.Cluster
 	// sleep calls and hello answers; a nil pod does not.
 	sleep, hello harness.Workload
 }

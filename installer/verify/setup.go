@@ -24,19 +24,30 @@ func (r *run) inspect(ctx context.Context) error {
 	}
 	r.each(func(m *member) {
 		r.step(m.Name, "contact")
-		bound, cancel := context.WithTimeout(ctx, r.Contact)
-		defer cancel()
-		site, err := m.harness().Inspect(bound, m.plan)
+		err := r.contact(ctx, m)
 		var p *problem.Error
-		switch {
-		case errors.As(err, &p) && p.Kind == problem.Refused:
+		if errors.As(err, &p) && p.Kind == problem.Refused {
 			refused[slot[m]] = err
-		case err != nil:
-			m.err = err
+			return
 		}
-		m.site = site
+		m.err, m.contacted = err, err == nil || p != nil
 	})
 	return errors.Join(refused...)
+}
+
+// contact looks at the place in one cluster. A problem is what it found there;
+// any other error means that it could not look.
+func (r *run) contact(ctx context.Context, m *member) (err error) {
+	if m.Kube == nil || m.Dynamic == nil {
+		return errors.New("there is no connection to its API server")
+	}
+	bound, cancel := context.WithTimeout(ctx, r.Contact)
+	defer cancel()
+	m.site, err = m.harness().Inspect(bound, m.plan)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return fmt.Errorf("its API server did not answer within %s: %w", r.Contact, err)
+	}
+	return err
 }
 
 // setUp puts the workloads into every cluster and waits until each is ready or

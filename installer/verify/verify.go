@@ -37,8 +37,9 @@ func Run(ctx context.Context, clusters []Cluster, options Options) (*report.Repo
 		return nil, err
 	}
 	r.work(ctx)
+	r.interrupted = ctx.Err() != nil
 	result := r.report(started)
-	if ctx.Err() != nil {
+	if r.interrupted {
 		return result, problem.New(problem.Deadline, "Interrupted", "verification ended early").
 			Because(context.Cause(ctx)).WithFix("run eastwest verify again; its objects were removed")
 	}
@@ -64,6 +65,8 @@ type run struct {
 	// discovery are findings about links whether or not they work.
 	discovery []judged
 	notes     []string
+	// interrupted says that what was not seen proves nothing.
+	interrupted bool
 }
 
 func newRun(clusters []Cluster, options Options) *run {

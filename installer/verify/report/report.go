@@ -45,8 +45,10 @@ type Member struct {
 	// Version is what helloworld says there.
 	Version string `json:"version,omitempty"`
 	Ready   bool   `json:"ready"`
-	// Reason is why it took no part.
+	// Reason is why it took no part; Failed says that it could not be worked
+	// with at all, rather than that something was found in it.
 	Reason string `json:"reason,omitempty"`
+	Failed bool   `json:"failed,omitempty"`
 }
 
 // State of a link.
@@ -166,8 +168,8 @@ func (r *Report) Counts() (good, all int) {
 func (r *Report) Err() error {
 	var errs []error
 	for _, m := range r.Members {
-		if !m.Ready && m.Reason != "" {
-			errs = append(errs, problem.New(problem.Cluster, "ClusterUnreachable", "%s", m.Reason).On(m.Name).
+		if m.Failed {
+			errs = append(errs, problem.New(problem.Cluster, "ClusterFailed", "%s", m.Reason).On(m.Name).
 				WithFix("its links are not proved; mend the cluster and run eastwest verify again"))
 		}
 	}

@@ -15,7 +15,7 @@ func (r *Report) text(w io.Writer) error {
 	r.textMatrix(&b)
 	r.textShared(&b)
 	for _, m := range r.Members {
-		if !m.Ready && m.Reason != "" {
+		if m.Failed {
 			fmt.Fprintf(&b, "\ncluster %s took no part: %s\n", m.Name, m.Reason)
 		}
 	}

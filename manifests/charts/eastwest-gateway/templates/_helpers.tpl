@@ -3,6 +3,14 @@ app: {{ .Values.name }}
 istio: eastwestgateway
 {{- end }}
 
+{{- define "gateway.workloadSelector" -}}
+{{- if .Values.selectorLabels }}
+{{- toYaml .Values.selectorLabels }}
+{{- else }}
+{{- include "gateway.selector" . }}
+{{- end }}
+{{- end }}
+
 {{- define "gateway.labels" -}}
 {{ include "gateway.selector" . }}
 app.kubernetes.io/name: {{ .Values.name }}
