@@ -203,8 +203,9 @@ func testGatewayPods(l Link) *Broken {
 		seen = fmt.Sprintf("none of the %d gateway pods is ready", len(g.Pods))
 	}
 	return &Broken{
-		Cluster: l.Producer.Name, Object: "Service " + g.String(), Final: true,
-		Seen: seen, Evidence: append([]string{l.seenEndpoints()}, l.dialled()...),
+		Cluster: l.Producer.Name, Object: "Service " + g.String(),
+		Final: len(g.Pods) == 0, // one that is there may still become ready
+		Seen:  seen, Evidence: append([]string{l.seenEndpoints()}, l.dialled()...),
 		Fix: fmt.Sprintf("bring the gateway of %s up: kubectl -n %s get deploy,pods -l %s", l.Producer.Name, g.Namespace, labelText(g.Selector)),
 	}
 }

@@ -1,0 +1,39 @@
+// Package golden compares output with files that are kept in the tree, and
+// writes them anew with -update. It is for tests only.
+package golden
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write golden files anew")
+
+// Check compares got with the file at path. With -update it writes the file
+// instead, which is refused in CI.
+func Check(t *testing.T, path string, got []byte) {
+	t.Helper()
+	if *update {
+		if os.Getenv("CI") != "" {
+			t.Fatal("-update is not for CI")
+		}
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("%v; write it with: go test ./%s -update", err, filepath.Dir(path))
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("%s differs (-want +got); if that is right: go test -update\n%s", path, diff)
+	}
+}

@@ -1,0 +1,84 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/eastwest-mesh/eastwest/lab"
+)
+
+// labName is a lab of the suite's own.
+const labName = "e2e"
+
+// suite is what all tests share: the lab, the binary, and what is known of the
+// clusters. Tests do not run in parallel.
+var suite struct {
+	lab     *lab.Lab
+	binary  string
+	state   state
+	figures figures
+}
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+// run brings the lab up, runs the tests, and takes the lab down where nobody
+// wants to look at it.
+func run(m *testing.M) int {
+	ctx := context.Background()
+	fresh := os.Getenv("CI") != ""
+	if fresh {
+		if err := lab.Down(ctx, labName, os.Stderr); err != nil {
+			return fail("take down an earlier lab", err)
+		}
+	}
+	binary := os.Getenv("EASTWEST_BIN")
+	if binary == "" {
+		binary = "../../bin/eastwest"
+	}
+	var err error
+	if suite.binary, err = filepath.Abs(binary); err != nil {
+		return fail("find the binary", err)
+	}
+	if _, err := os.Stat(suite.binary); err != nil {
+		return fail("find the binary; fix: make build, or set EASTWEST_BIN", err)
+	}
+	suite.lab, err = lab.Up(ctx, lab.Options{Name: labName, Clusters: 3, Istio: &lab.Istio{}, Progress: os.Stderr})
+	if err != nil {
+		return fail("bring up the lab", err)
+	}
+	code := m.Run()
+	if fresh || os.Getenv("EASTWEST_E2E_DOWN") != "" {
+		if err := suite.lab.Down(ctx); err != nil {
+			return fail("take down the lab", err)
+		}
+	}
+	return code
+}
+
+func fail(what string, err error) int {
+	fmt.Fprintf(os.Stderr, "e2e: %s: %v\n", what, err)
+	return 1
+}
+
+// TestMesh is the life of a mesh. Its parts share the clusters; each first makes
+// sure of the state it needs.
+func TestMesh(t *testing.T) {
+	for _, part := range []struct {
+		name string
+		run  func(t *testing.T)
+	}{
+		{"two clusters become a mesh and the guide's steps work", testDemo},
+		{"a third cluster joins", testThird},
+		{"istioctl agrees", testIstioctl},
+		{"a second up changes nothing", testSecondUp},
+		{"faults", testFaults},
+	} {
+		t.Run(part.name, part.run)
+	}
+	suite.figures.log(t)
+}
