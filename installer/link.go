@@ -32,7 +32,9 @@ type linkJob struct {
 	secretName string
 	address    peer.Address
 	report     LinkReport
-	err        error
+	// written is true where the remote secret was, or would be, written.
+	written bool
+	err     error
 }
 
 // currentRemote is a remote secret of ours as found.
@@ -179,7 +181,7 @@ func (j *linkJob) write(ctx context.Context) error {
 	if j.foreign && len(wanted) == 0 {
 		return nil
 	}
-	_, err = j.in.applySet(ctx, j.consumer, apply.Set{Name: peer.RemoteSet(j.producer.name()), Objects: wanted})
+	j.written, err = j.in.applySet(ctx, j.consumer, apply.Set{Name: peer.RemoteSet(j.producer.name()), Objects: wanted})
 	return err
 }
 

@@ -37,6 +37,9 @@ func (in *Installer) CreateMesh(ctx context.Context) error {
 		})
 	}
 	_ = group.Wait()
+	if !in.options.DryRun && !in.options.NoWait {
+		in.awaitSync(ctx, jobs)
+	}
 	in.settleLinks(jobs)
 	return nil
 }

@@ -98,7 +98,12 @@ func (in *Installer) removeSets(ctx context.Context, s *site, chosen func(set st
 	if in.options.DryRun {
 		return nil
 	}
-	return s.applier.EmptyNamespace(ctx)
+	plan, err := s.applier.EmptyNamespace(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = in.carryOut(ctx, s, plan)
+	return err
 }
 
 // removalOrder puts remote secrets and accounts before exposure, gateway and
@@ -118,7 +123,9 @@ func removalOrder(names []string) []string {
 // backToOwnCA restarts istiod, which then signs with the CA it made for itself,
 // and with consent everything that holds certificates of the removed one.
 func (in *Installer) backToOwnCA(ctx context.Context, s *site) error {
-	if err := in.restartIstiods(ctx, s, nil); err != nil {
+	purged := s.facts.Trust.RootPEM
+	other := func(published []byte) bool { return len(published) > 0 && !sameCertificates(published, purged) }
+	if err := in.restartIstiods(ctx, s, other); err != nil {
 		return err
 	}
 	workloads, loose, err := apply.InjectedWorkloads(ctx, s.member.Kube)

@@ -1,6 +1,8 @@
 package installer
 
 import (
+	"slices"
+
 	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
 	"github.com/eastwest-mesh/eastwest/installer/apply"
 	"github.com/eastwest-mesh/eastwest/installer/preflight"
@@ -82,7 +84,13 @@ func (in *Installer) record(s *site, set string, change apply.Change) {
 	if in.report.changes == nil {
 		in.report.changes = map[string][]SetChange{}
 	}
-	in.report.changes[s.name()] = append(in.report.changes[s.name()], SetChange{Set: set, Change: change})
+	// Our namespace is part of every set and is shown once.
+	shown := slices.ContainsFunc(in.report.changes[s.name()], func(before SetChange) bool {
+		return before.Object() == change.Object() && (change.Action == apply.Unchanged || change.Action == before.Action)
+	})
+	if !shown {
+		in.report.changes[s.name()] = append(in.report.changes[s.name()], SetChange{Set: set, Change: change})
+	}
 	in.mu.Unlock()
 	if change.Action != apply.Unchanged {
 		in.tell(Event{Cluster: s.name(), Step: set, State: Note, Text: string(change.Action) + " " + change.Object()})

@@ -15,7 +15,6 @@ import (
 	"github.com/eastwest-mesh/eastwest/installer/preflight"
 	"github.com/eastwest-mesh/eastwest/installer/verify/facts"
 	"github.com/eastwest-mesh/eastwest/internal/kubeconfig"
-	"github.com/eastwest-mesh/eastwest/internal/podexec"
 	"github.com/eastwest-mesh/eastwest/internal/problem"
 )
 
@@ -80,16 +79,11 @@ func (in *Installer) Status(ctx context.Context) (*Status, error) {
 	var mu sync.Mutex
 	istiods := map[string][]facts.Istiod{}
 	in.each(ctx, "status", func(ctx context.Context, s *site) error {
-		read := facts.Reader{
-			Kube: s.member.Kube, Dynamic: s.member.Dynamic, IstioNamespace: s.member.IstioNamespace,
-			Exec: func(ctx context.Context, target podexec.Target, command ...string) ([]byte, error) {
-				return podexec.Run(ctx, s.member.Config, s.member.Kube, target, command...)
-			},
-		}.Read(ctx)
+		read, err := s.reader().Istiods(ctx)
 		mu.Lock()
 		defer mu.Unlock()
-		istiods[s.name()] = read.Istiods
-		return nil
+		istiods[s.name()] = read
+		return err
 	})
 	for _, s := range in.sites {
 		status.Members = append(status.Members, memberStatus(s))
@@ -155,21 +149,13 @@ func (in *Installer) linkStatus(ctx context.Context, consumer, producer *site, i
 		return status
 	}
 	status.State = stateSynced
-	status.Sync = map[string]string{}
-	for _, istiod := range istiods {
-		if istiod.Revision != consumer.plane().Revision || istiod.Sync == nil {
-			continue
-		}
-		state := istiod.Sync[id]
-		if state == "" {
-			state = "unaware"
-		}
-		status.Sync[istiod.Pod] = state
-		if state != stateSynced {
+	status.Sync = consumer.syncOf(istiods, id)
+	for _, pod := range sortedNames(status.Sync) {
+		if state := status.Sync[pod]; state != stateSynced {
 			status.State = stateNotSynced
-			status.Detail = fmt.Sprintf("istiod %s says %q of %s", istiod.Pod, state, id)
+			status.Detail = fmt.Sprintf("istiod %s says %q of %s", pod, state, id)
 			status.Fix = fmt.Sprintf("check that its pods reach %s and look at its log: kubectl --context %s -n %s logs %s",
-				status.Server, consumer.spec.Context, consumer.member.IstioNamespace, istiod.Pod)
+				status.Server, consumer.spec.Context, consumer.member.IstioNamespace, pod)
 		}
 	}
 	return status

@@ -189,7 +189,8 @@ func (in *Installer) replaceCA(ctx context.Context, job *trustJob, root []byte) 
 		}
 	}
 	if job.change.RestartIstiod {
-		if err := in.restartIstiods(ctx, s, root); err != nil {
+		wanted := func(published []byte) bool { return sameCertificates(published, root) }
+		if err := in.restartIstiods(ctx, s, wanted); err != nil {
 			return err
 		}
 	}
@@ -225,8 +226,9 @@ func (in *Installer) writeCA(ctx context.Context, job *trustJob) error {
 	return err
 }
 
-// restartIstiods restarts every istiod and waits until it gives out the root.
-func (in *Installer) restartIstiods(ctx context.Context, s *site, root []byte) error {
+// restartIstiods restarts every istiod and waits until it gives out the roots
+// that are wanted.
+func (in *Installer) restartIstiods(ctx context.Context, s *site, wanted func(roots []byte) bool) error {
 	var istiods []apply.Workload
 	for _, plane := range s.facts.ControlPlanes {
 		istiods = append(istiods, apply.Workload{Kind: "Deployment", Namespace: s.member.IstioNamespace, Name: plane.Deployment})
@@ -241,7 +243,7 @@ func (in *Installer) restartIstiods(ctx context.Context, s *site, root []byte) e
 		if err != nil {
 			return false, nil //nolint:nilerr // istiod makes it anew; ctx bounds the wait
 		}
-		return root == nil || sameCertificates([]byte(published.Data["root-cert.pem"]), root), nil
+		return wanted([]byte(published.Data["root-cert.pem"])), nil
 	})
 	if err != nil {
 		return problem.New(problem.Cluster, "CANotLoaded", "istiod does not give out the new root").On(s.name()).Because(err).

@@ -177,30 +177,24 @@ func (a *Applier) Sets(ctx context.Context) ([]string, error) {
 
 var configMaps = corev1.SchemeGroupVersion.WithResource("configmaps")
 
-// EmptyNamespace deletes our bookkeeping namespace if it is ours and no set is
-// left in it, and waits until it is gone.
-func (a *Applier) EmptyNamespace(ctx context.Context) error {
+// EmptyNamespace returns the plan that deletes our bookkeeping namespace; it is
+// empty where the namespace is not ours or still holds a set.
+func (a *Applier) EmptyNamespace(ctx context.Context) (*Plan, error) {
 	namespace := systemNamespace()
 	client, err := a.resource(namespace)
 	if err != nil {
-		return a.explain(namespace, "delete", err)
+		return nil, a.explain(namespace, "delete", err)
 	}
 	live, err := client.Get(ctx, Namespace, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		return nil
+		return &Plan{}, nil
 	}
 	if err != nil {
-		return a.explain(namespace, "read", err)
+		return nil, a.explain(namespace, "read", err)
 	}
 	left, err := a.Sets(ctx)
 	if err != nil || len(left) > 0 || live.GetLabels()[ManagedByLabel] != FieldManager {
-		return err
+		return &Plan{}, err
 	}
-	if err := a.delete(ctx, live); err != nil {
-		return a.explain(namespace, "delete", err)
-	}
-	return Poll(ctx, func(ctx context.Context) (bool, error) {
-		_, err := client.Get(ctx, Namespace, metav1.GetOptions{})
-		return apierrors.IsNotFound(err), nil
-	})
+	return &Plan{Set: "namespace", Changes: []Change{{Action: Deleted, Kind: "Namespace", Name: Namespace, object: live}}}, nil
 }

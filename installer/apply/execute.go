@@ -69,7 +69,14 @@ func (a *Applier) delete(ctx context.Context, target *unstructured.Unstructured)
 	if err := client.Delete(ctx, target.GetName(), options); err != nil && !apierrors.IsNotFound(err) {
 		return err
 	}
-	return nil
+	if target.GetKind() != "Namespace" {
+		return nil
+	}
+	// Nothing can be made in a namespace that is going.
+	return Poll(ctx, func(ctx context.Context) (bool, error) {
+		_, err := client.Get(ctx, target.GetName(), metav1.GetOptions{})
+		return apierrors.IsNotFound(err), nil
+	})
 }
 
 // Remove plans the deletion of a whole set.

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -129,6 +130,28 @@ type changes struct {
 		Consumer, Producer, Server, Token, Error string
 		Reused                                   bool
 	}
+}
+
+// document is one JSON value of an answer.
+type document struct{ kind, text string }
+
+// documents splits an answer of several JSON values, such as that of up.
+func documents(t *testing.T, r result) []document {
+	t.Helper()
+	var all []document
+	decoder := json.NewDecoder(strings.NewReader(r.stdout))
+	for decoder.More() {
+		var raw json.RawMessage
+		var head struct{ Kind string }
+		if err := decoder.Decode(&raw); err != nil {
+			t.Fatalf("stdout is no JSON: %v\n%s", err, r)
+		}
+		if err := json.Unmarshal(raw, &head); err != nil {
+			t.Fatalf("stdout is no object: %v\n%s", err, r)
+		}
+		all = append(all, document{head.Kind, string(raw)})
+	}
+	return all
 }
 
 // written lists what a run wrote, as "CLUSTER ACTION KIND NAMESPACE/NAME".

@@ -32,6 +32,16 @@ func output(cmd *exec.Cmd, stdin string) (string, error) {
 	return out.String(), nil
 }
 
+// kubectlCommand prepares kubectl with arguments alone.
+func kubectlCommand(ctx context.Context, args ...string) *exec.Cmd {
+	return exec.CommandContext(ctx, suite.lab.Tools().Kubectl, args...)
+}
+
+// istioctlCommand prepares istioctl with arguments alone.
+func istioctlCommand(ctx context.Context, args ...string) *exec.Cmd {
+	return exec.CommandContext(ctx, suite.lab.Tools().Istioctl, args...)
+}
+
 // try runs kubectl against cluster i.
 func try(ctx context.Context, i int, args ...string) (string, error) {
 	return tool(ctx, suite.lab.Tools().Kubectl, cluster(i), "", args...)

@@ -1,17 +1,12 @@
 package envoy
 
-import (
-	"encoding/json"
-	"strings"
-)
+import "strings"
 
 // Cluster is an outbound cluster of a sidecar.
 type Cluster struct {
 	Name string
 	// Rule is the path of the DestinationRule that shaped it, empty if none did.
 	Rule string
-	// MTLS says that it can speak Istio's mutual TLS, which a gateway needs.
-	MTLS bool
 }
 
 // RuleName is "namespace/name" of the DestinationRule.
@@ -33,10 +28,6 @@ type clusterDump struct {
 				Config string `json:"config"`
 			} `json:"filter_metadata"`
 		} `json:"metadata"`
-		Matches []struct {
-			Name string `json:"name"`
-		} `json:"transport_socket_matches"`
-		Socket *json.RawMessage `json:"transport_socket"`
 	} `json:"cluster"`
 }
 
@@ -49,13 +40,6 @@ func ParseClusters(data []byte) (map[string]Cluster, error) {
 	clusters := map[string]Cluster{}
 	for _, d := range dumps {
 		c := Cluster{Name: d.Cluster.Name, Rule: d.Cluster.Metadata.Filter["istio"].Config}
-		for _, m := range d.Cluster.Matches {
-			c.MTLS = c.MTLS || strings.HasPrefix(m.Name, "tlsMode-istio")
-		}
-		// A DestinationRule with ISTIO_MUTUAL gives one socket for all.
-		if d.Cluster.Socket != nil && strings.Contains(string(*d.Cluster.Socket), "outbound_.") {
-			c.MTLS = true
-		}
 		clusters[c.Name] = c
 	}
 	return clusters, nil

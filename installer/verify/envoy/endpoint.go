@@ -12,8 +12,6 @@ type Endpoint struct {
 	Share    float64
 	Priority int
 	Healthy  bool
-	// MTLS says that connections to it use Istio's mutual TLS.
-	MTLS bool
 }
 
 func (e Endpoint) String() string { return fmt.Sprintf("%s:%d", e.Address, e.Port) }
@@ -37,11 +35,8 @@ type localityDump struct {
 				} `json:"socket_address"`
 			} `json:"address"`
 		} `json:"endpoint"`
-		Health   string   `json:"health_status"`
-		Weight   *float64 `json:"load_balancing_weight"`
-		Metadata struct {
-			Filter map[string]map[string]any `json:"filter_metadata"`
-		} `json:"metadata"`
+		Health string   `json:"health_status"`
+		Weight *float64 `json:"load_balancing_weight"`
 	} `json:"lb_endpoints"`
 }
 
@@ -62,49 +57,54 @@ func ParseEndpoints(data []byte) (map[string][]Endpoint, error) {
 // lowest priority with a healthy endpoint takes all traffic.
 func flatten(localities []localityDump) []Endpoint {
 	var all []Endpoint
-	var raw []float64
-	inUse, total := -1, 0.0
+	inUse, total := priorityInUse(localities), 0.0
 	for _, l := range localities {
-		healthy := 0.0
-		for _, e := range l.Endpoints {
-			if e.Health == "" || e.Health == "HEALTHY" || e.Health == "UNKNOWN" {
-				healthy += weight(e.Weight)
-			}
-		}
-		if healthy > 0 && (inUse < 0 || l.Priority < inUse) {
-			inUse = l.Priority
-		}
+		sum := l.healthyWeight()
 		for _, e := range l.Endpoints {
 			socket := e.Endpoint.Address.Socket
-			ok := e.Health == "" || e.Health == "HEALTHY" || e.Health == "UNKNOWN"
-			all = append(all, Endpoint{
-				Address: socket.Address, Port: socket.Port, Priority: l.Priority, Healthy: ok,
-				MTLS: e.Metadata.Filter["envoy.transport_socket_match"]["tlsMode"] == "istio",
-			})
-			part := 0.0
-			if ok {
-				part = weight(e.Weight)
-				// With a locality weight, Envoy first picks the locality.
+			one := Endpoint{Address: socket.Address, Port: socket.Port, Priority: l.Priority, Healthy: healthy(e.Health)}
+			if one.Healthy && l.Priority == inUse {
+				one.Share = weight(e.Weight)
 				if l.Weight != nil {
-					part = *l.Weight * weight(e.Weight) / healthy
+					// With a locality weight, Envoy first picks the locality.
+					one.Share *= *l.Weight / sum
 				}
 			}
-			raw = append(raw, part)
+			total += one.Share
+			all = append(all, one)
 		}
-	}
-	for i := range all {
-		if all[i].Priority != inUse {
-			raw[i] = 0
-		}
-		total += raw[i]
 	}
 	for i := range all {
 		if total > 0 {
-			all[i].Share = raw[i] / total
+			all[i].Share /= total
 		}
 	}
 	return all
 }
+
+// priorityInUse is -1 where no endpoint is healthy.
+func priorityInUse(localities []localityDump) int {
+	inUse := -1
+	for _, l := range localities {
+		if l.healthyWeight() > 0 && (inUse < 0 || l.Priority < inUse) {
+			inUse = l.Priority
+		}
+	}
+	return inUse
+}
+
+func (l localityDump) healthyWeight() float64 {
+	sum := 0.0
+	for _, e := range l.Endpoints {
+		if healthy(e.Health) {
+			sum += weight(e.Weight)
+		}
+	}
+	return sum
+}
+
+// healthy takes an endpoint without a health check as one that is well.
+func healthy(status string) bool { return status == "" || status == "HEALTHY" || status == "UNKNOWN" }
 
 func weight(w *float64) float64 {
 	if w == nil {

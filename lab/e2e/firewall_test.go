@@ -1,0 +1,33 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"testing"
+)
+
+// firewallTable is the suite's own table in a cluster's network namespace.
+const firewallTable = "inet eastwest-e2e"
+
+// firewall drops what matches the rule before cluster i sees it, replies of
+// connections that stand included.
+func firewall(t *testing.T, i int, match string) {
+	t.Helper()
+	rules := fmt.Sprintf(`table %[1]s
+delete table %[1]s
+table %[1]s {
+  chain in { type filter hook prerouting priority -400; %[2]s drop; }
+}`, firewallTable, match)
+	ctx, cancel := bounded(t)
+	defer cancel()
+	if _, err := output(cluster(i).Command(ctx, "nft", "-f", "-"), rules); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// closeFirewall takes the rules away.
+func closeFirewall(t *testing.T, i int) {
+	t.Helper()
+	inNetns(t, i, "nft", fmt.Sprintf("table %[1]s; delete table %[1]s", firewallTable))
+}
