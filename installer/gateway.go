@@ -114,6 +114,7 @@ func (in *Installer) gatewayObjects(ctx context.Context, s *site) (apply.Set, er
 	layers, err := GatewayValues(GatewaySpec{
 		Platform: platform, Network: s.network(), Revision: s.plane().Revision,
 		SourceRanges: spec.Gateway.SourceRanges, Advertised: len(spec.Gateway.AdvertisedAddresses) > 0,
+		SingleCluster: in.options.SingleCluster, Ambient: in.options.Ambient,
 		PilotCertProvider: in.options.PilotCertProvider, Values: []render.Values{spec.Gateway.Values},
 	})
 	if err != nil {
@@ -126,7 +127,8 @@ func (in *Installer) gatewayObjects(ctx context.Context, s *site) (apply.Set, er
 	if len(selector) > 0 {
 		layers = append(layers, render.Values{"selectorLabels": anyMap(selector)})
 	}
-	if err := checkPublic(s.name(), layers, spec.Gateway.Public != nil && *spec.Gateway.Public); err != nil {
+	public := in.options.Ambient || spec.Gateway.Public != nil && *spec.Gateway.Public
+	if err := checkPublic(s.name(), layers, public); err != nil {
 		return apply.Set{}, err
 	}
 	objects, err := render.Chart(render.Release{Chart: "eastwest-gateway", Namespace: spec.Gateway.Namespace, Layers: layers})

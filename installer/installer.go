@@ -36,6 +36,9 @@ type Options struct {
 	ForceSameNetwork bool
 	// PilotCertProvider is rendered into gateways instead of the injector's; empty: the injector's.
 	PilotCertProvider string
+	// SingleCluster makes gateways for one cluster each, without a network.
+	// Ambient plans Gateway API objects instead.
+	SingleCluster, Ambient bool
 	// StepTimeout bounds one step in one cluster, default 3 minutes.
 	StepTimeout time.Duration
 }

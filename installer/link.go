@@ -93,7 +93,7 @@ func (j *linkJob) examine(ctx context.Context, secret *member.RemoteSecret) erro
 	}
 	parsed, works := kubeconfig.Parse(content, "", kubeconfig.Agent())
 	if works == nil {
-		works = credentialWorks(ctx, parsed, j.producer)
+		_, works = credentialClient(ctx, parsed, j.producer)
 	}
 	if secret.Labels[apply.ManagedByLabel] == apply.FieldManager {
 		j.secretName = secret.Name
@@ -126,9 +126,9 @@ func (j *linkJob) keep(parsed *kubeconfig.Cluster, content []byte, annotations m
 	j.current = &currentRemote{kubeconfig: content, address: j.address, expiry: expiry}
 }
 
-// credentialWorks uses a credential, from here and on the address we know, and
-// reports why it does not lead into the producer.
-func credentialWorks(ctx context.Context, found *kubeconfig.Cluster, producer *site) error {
+// credentialClient connects with a credential, from here and on the address we
+// know. The error says why it does not lead into the producer.
+func credentialClient(ctx context.Context, found *kubeconfig.Cluster, producer *site) (kubernetes.Interface, error) {
 	known := producer.member.Config
 	test := rest.AnonymousClientConfig(known)
 	test.UserAgent, test.Timeout, test.Proxy = known.UserAgent, known.Timeout, known.Proxy
@@ -136,16 +136,16 @@ func credentialWorks(ctx context.Context, found *kubeconfig.Cluster, producer *s
 	test.CertData, test.KeyData = found.Config.CertData, found.Config.KeyData
 	client, err := kubernetes.NewForConfig(test)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	namespace, err := client.CoreV1().Namespaces().Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{})
 	if err != nil {
-		return fmt.Errorf("the API server of %s does not accept it: %w", producer.name(), err)
+		return nil, fmt.Errorf("the API server of %s does not accept it: %w", producer.name(), err)
 	}
 	if namespace.UID != producer.facts.UID {
-		return fmt.Errorf("it leads to another cluster")
+		return nil, fmt.Errorf("it leads to another cluster")
 	}
-	return nil
+	return client, nil
 }
 
 // run writes the account and the remote secret.

@@ -8,6 +8,9 @@ import (
 	"sync"
 	"time"
 
+	authorizationv1 "k8s.io/api/authorization/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
 	"github.com/eastwest-mesh/eastwest/installer/apply"
 	"github.com/eastwest-mesh/eastwest/installer/member"
@@ -56,6 +59,9 @@ type LinkStatus struct {
 	Token  string `json:"token,omitempty"`
 	Age    string `json:"age,omitempty"`
 	Expiry string `json:"expiry,omitempty"`
+	// ReadsSecrets is true where the API server lets this credential list all
+	// Secrets of the producer.
+	ReadsSecrets bool `json:"readsSecrets"`
 	// Sync is what each istiod replica of the consumer says.
 	Sync map[string]string `json:"sync,omitempty"`
 	// Detail and Fix explain a state that is not synced.
@@ -143,7 +149,9 @@ func (in *Installer) linkStatus(ctx context.Context, consumer, producer *site, i
 		return status
 	}
 	fillSecret(&status, secret, id)
-	if err := in.tryRemote(ctx, consumer, producer, secret); err != nil {
+	reads, err := in.tryRemote(ctx, consumer, producer, secret)
+	status.ReadsSecrets = reads
+	if err != nil {
 		status.State, status.Detail = stateRejected, err.Error()+"; traffic may still work from what istiod remembers"
 		status.Fix = "eastwest create-mesh with both clusters writes a new credential"
 		return status
@@ -179,17 +187,30 @@ func fillSecret(status *LinkStatus, secret *member.RemoteSecret, id string) {
 	}
 }
 
-// tryRemote uses the credential of a link from here.
-func (in *Installer) tryRemote(ctx context.Context, consumer, producer *site, secret *member.RemoteSecret) error {
+// tryRemote uses the credential of a link from here, and asks whether it can
+// list Secrets.
+func (in *Installer) tryRemote(ctx context.Context, consumer, producer *site, secret *member.RemoteSecret) (readsSecrets bool, err error) {
 	content, err := consumer.member.RemoteKubeconfig(ctx, secret, producer.plane().ClusterID)
 	if err != nil {
-		return err
+		return false, err
 	}
 	parsed, err := kubeconfig.Parse(content, "", kubeconfig.Agent())
 	if err != nil {
-		return err
+		return false, err
 	}
-	return credentialWorks(ctx, parsed, producer)
+	client, err := credentialClient(ctx, parsed, producer)
+	if err != nil {
+		return false, err
+	}
+	review, err := client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, &authorizationv1.SelfSubjectAccessReview{
+		Spec: authorizationv1.SelfSubjectAccessReviewSpec{
+			ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: "list", Resource: "secrets"},
+		},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		return false, nil //nolint:nilerr // the credential works; what it may read is not known
+	}
+	return review.Status.Allowed, nil
 }
 
 // Doctor runs every preflight check and the comparison of roots, and writes

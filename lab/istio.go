@@ -92,6 +92,6 @@ func (c *Cluster) install() mesh.Install {
 	i := c.Spec.Istio
 	return mesh.Install{
 		Revision: i.Revision, MeshID: i.MeshID, ClusterID: i.ClusterID, Network: i.Network,
-		Hub: build.Hub, Tag: build.Tag, Values: i.Values,
+		Hub: build.Hub, Tag: build.IstioTag, Values: i.Values,
 	}
 }

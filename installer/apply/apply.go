@@ -145,7 +145,11 @@ func (a *Applier) explain(object *unstructured.Unstructured, act string, err err
 
 // systemNamespace is the namespace of our bookkeeping.
 func systemNamespace() *unstructured.Unstructured {
-	return object("v1", "Namespace", "", Namespace, nil)
+	namespace := object("v1", "Namespace", "", Namespace, nil)
+	labels := namespace.GetLabels()
+	labels["istio-injection"] = "disabled" // nothing of the mesh runs there
+	namespace.SetLabels(labels)
+	return namespace
 }
 
 func object(apiVersion, kind, namespace, name string, annotations map[string]string) *unstructured.Unstructured {

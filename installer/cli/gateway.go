@@ -5,6 +5,7 @@ import (
 
 	"github.com/eastwest-mesh/eastwest/installer"
 	"github.com/eastwest-mesh/eastwest/installer/config"
+	"github.com/eastwest-mesh/eastwest/internal/problem"
 )
 
 // stepFlags are shared by the commands that take one step on clusters.
@@ -24,13 +25,17 @@ func (f *stepFlags) add(cmd *cobra.Command, withGateway bool) {
 
 func (f *stepFlags) options(env *Env) installer.Options {
 	return installer.Options{
-		DryRun: f.run.dryRun, Adopt: f.gateway.adopt, NoWait: !f.run.wait, Confirm: confirmer(env, f.run.yes),
+		DryRun: f.run.dryRun, Adopt: f.gateway.adopt, NoWait: !f.run.wait,
+		// What joining merges and restarts is for a person to answer, or a flag of
+		// its own; --yes does not.
+		Confirm: confirmer(env, false),
 	}
 }
 
 func newGateway(env *Env, global *globalFlags) *cobra.Command {
 	flags := &stepFlags{}
 	var certProvider string
+	var single, ambient bool
 	cmd := &cobra.Command{
 		Use: "gateway", GroupID: "step",
 		Short: "Install the east-west gateway in every named cluster",
@@ -51,7 +56,11 @@ only after expose.`,
 			}
 			defer cancel()
 			options := flags.options(env)
-			options.PilotCertProvider = certProvider
+			options.PilotCertProvider, options.SingleCluster, options.Ambient = certProvider, single, ambient
+			if ambient && !options.DryRun {
+				return problem.New(problem.Input, "AmbientDryRunOnly", "ambient gateways are rendered and planned, not applied").
+					WithFix("say --dry-run, or eastwest render --ambient and apply it with kubectl")
+			}
 			s, err := connect(ctx, env, global, &flags.clusters, nil, options, flags.gateway.apply, nil)
 			if err != nil {
 				return err
@@ -64,6 +73,8 @@ only after expose.`,
 		},
 	}
 	flags.add(cmd, true)
+	cmd.Flags().BoolVar(&single, "single-cluster", false, "a gateway for one cluster, without a network")
+	cmd.Flags().BoolVar(&ambient, "ambient", false, "a Gateway API object for ambient mode; with --dry-run only")
 	cmd.Flags().StringVar(&certProvider, "pilot-cert-provider", "", "render this pilotCertProvider instead of leaving it to the injector")
 	return cmd
 }

@@ -97,7 +97,7 @@ func printLinks(out io.Writer, report installer.Report) error {
 	})
 	fmt.Fprintln(out)
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "CONSUMER\tPRODUCER\tAPI SERVER\tTOKEN\tEXPIRES\tREADS SECRETS")
+	fmt.Fprintln(table, "CONSUMER\tPRODUCER\tAPI SERVER\tTOKEN\tEXPIRES\tCREDENTIAL\tREADS SECRETS")
 	for _, link := range links {
 		token := link.Token
 		if link.Reused {
@@ -110,7 +110,8 @@ func printLinks(out io.Writer, report installer.Report) error {
 		if link.ReadsSecrets && !link.Reused {
 			reads = "YES"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", link.Consumer, link.Producer, dash(link.Server), dash(token), dash(link.Expiry), reads)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", link.Consumer, link.Producer,
+			dash(link.Server), dash(token), dash(link.Expiry), dash(link.Hash), reads)
 	}
 	return table.Flush()
 }

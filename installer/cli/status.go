@@ -68,12 +68,19 @@ func printStatus(out io.Writer, status *installer.Status) error {
 			dash(one.Revision), dash(one.Istio), dash(strings.Join(one.Gateway, ",")), exposed)
 	}
 	fmt.Fprintln(table)
-	fmt.Fprintln(table, "CONSUMER\tPRODUCER\tSTATE\tTOKEN\tAGE\tEXPIRES\tOWNER\tAPI SERVER")
+	fmt.Fprintln(table, "CONSUMER\tPRODUCER\tSTATE\tTOKEN\tAGE\tEXPIRES\tOWNER\tREADS SECRETS\tAPI SERVER")
 	for _, link := range status.Links {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", link.Consumer, link.Producer, link.State,
-			dash(link.Token), dash(link.Age), dash(link.Expiry), dash(link.Owner), dash(link.Server))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", link.Consumer, link.Producer, link.State,
+			dash(link.Token), dash(link.Age), dash(link.Expiry), dash(link.Owner), readsSecrets(link.ReadsSecrets), dash(link.Server))
 	}
 	return table.Flush()
+}
+
+func readsSecrets(reads bool) string {
+	if reads {
+		return "YES"
+	}
+	return "no"
 }
 
 func newDoctor(env *Env, global *globalFlags) *cobra.Command {

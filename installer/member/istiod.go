@@ -98,14 +98,21 @@ func configMapName(base, revision string) string {
 // MeshConfigMap is the name of the ConfigMap with this istiod's mesh configuration.
 func (c *ControlPlane) MeshConfigMap() string { return configMapName("istio", c.Revision) }
 
+// versionOf is Istio's version: the image's tag where it is one, else what the
+// chart wrote, which for an unreleased build is not Istio's.
 func versionOf(labels map[string]string, image string) string {
-	if version := labels["app.kubernetes.io/version"]; version != "" {
-		return version
-	}
 	name := image[strings.LastIndex(image, "/")+1:]
 	name, _, _ = strings.Cut(name, "@")
 	_, tag, _ := strings.Cut(name, ":")
+	if label := labels["app.kubernetes.io/version"]; label != "" && !startsLikeVersion(tag) {
+		return label
+	}
 	return tag
+}
+
+func startsLikeVersion(tag string) bool {
+	major, rest, found := strings.Cut(strings.TrimPrefix(tag, "v"), ".")
+	return found && major == "1" && rest != "" && rest[0] >= '0' && rest[0] <= '9'
 }
 
 func readMeshConfig(plane *ControlPlane, text string) {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/eastwest-mesh/eastwest/lab/internal/image"
@@ -14,13 +15,20 @@ import (
 
 // Hub and Tag make the image names of the lab: lab.local/NAME:lab. The host
 // name does not exist, so that an image which was not loaded fails at once.
+// Istio's own images carry its version as tag, as released ones do.
 const (
-	Hub = "lab.local"
-	Tag = "lab"
+	Hub      = "lab.local"
+	Tag      = "lab"
+	IstioTag = istioVersion
 )
 
 // ImageName is the full reference of an image by its short name.
-func ImageName(short string) string { return Hub + "/" + short + ":" + Tag }
+func ImageName(short string) string {
+	if slices.Contains(MeshImages(), short) {
+		return Hub + "/" + short + ":" + IstioTag
+	}
+	return Hub + "/" + short + ":" + Tag
+}
 
 // NodeImages are needed by every cluster, MeshImages by those with Istio;
 // SampleImages are the workloads of demo and tests.
