@@ -91,9 +91,10 @@ func (j *linkJob) examine(ctx context.Context, secret *member.RemoteSecret) erro
 		return problem.New(problem.Cluster, "", "read a remote secret").On(j.consumer.name()).
 			About("Secret " + secret.Namespace + "/" + secret.Name).Because(err)
 	}
+	var client kubernetes.Interface
 	parsed, works := kubeconfig.Parse(content, "", kubeconfig.Agent())
 	if works == nil {
-		_, works = credentialClient(ctx, parsed, j.producer)
+		client, works = credentialClient(ctx, parsed, j.producer)
 	}
 	if secret.Labels[apply.ManagedByLabel] == apply.FieldManager {
 		j.secretName = secret.Name
@@ -109,6 +110,7 @@ func (j *linkJob) examine(ctx context.Context, secret *member.RemoteSecret) erro
 	if works == nil {
 		j.foreign = true
 		j.report.Server, j.report.Hash, j.report.Reused = parsed.Server, peer.Hash(content), true
+		j.report.ReadsSecrets = canListSecrets(ctx, client)
 		return nil
 	}
 	return problem.New(problem.Refused, "RemoteSecretBroken", "its remote secret for %s does not work: %v", j.producer.name(), works).

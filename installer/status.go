@@ -3,21 +3,15 @@ package installer
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sort"
 	"sync"
-	"time"
 
-	authorizationv1 "k8s.io/api/authorization/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
-	"github.com/eastwest-mesh/eastwest/installer/apply"
 	"github.com/eastwest-mesh/eastwest/installer/member"
-	"github.com/eastwest-mesh/eastwest/installer/peer"
 	"github.com/eastwest-mesh/eastwest/installer/preflight"
 	"github.com/eastwest-mesh/eastwest/installer/verify/facts"
-	"github.com/eastwest-mesh/eastwest/internal/kubeconfig"
 	"github.com/eastwest-mesh/eastwest/internal/problem"
 )
 
@@ -71,11 +65,12 @@ type LinkStatus struct {
 
 // States of a link besides synced.
 const (
-	stateSynced    = "synced"
-	stateMissing   = "missing"
-	stateRejected  = "rejected"
-	stateNotSynced = "not-synced"
-	stateUnknown   = "unknown"
+	stateSynced      = "synced"
+	stateMissing     = "missing"
+	stateRejected    = "rejected"
+	stateNotSynced   = "not-synced"
+	stateUnreachable = "unreachable"
+	stateUnknown     = "unknown"
 )
 
 // Status reads members, links, and what every istiod replica says of its peers.
@@ -98,17 +93,31 @@ func (in *Installer) Status(ctx context.Context) (*Status, error) {
 	if err != nil {
 		return nil, err
 	}
-	var broken []error
-	for _, link := range links {
-		one := in.linkStatus(ctx, in.site(link.Consumer), in.site(link.Producer), istiods[link.Consumer])
-		status.Links = append(status.Links, one)
-		if one.State != stateSynced && one.State != stateUnknown {
-			failure := problem.New(problem.Unverified, "LinkBroken", "discovery of %s: %s: %s", one.Producer, one.State, one.Detail).On(one.Consumer)
-			failure.Fix = one.Fix
-			broken = append(broken, failure)
-		}
+	status.Links = make([]LinkStatus, len(links))
+	var group errgroup.Group
+	group.SetLimit(parallelLinks)
+	for i, link := range links {
+		group.Go(func() error {
+			status.Links[i] = in.linkStatus(ctx, in.site(link.Consumer), in.site(link.Producer), istiods[link.Consumer])
+			return nil
+		})
 	}
-	return status, errors.Join(broken...)
+	_ = group.Wait()
+	return status, status.err()
+}
+
+// err joins the links that are not in order.
+func (s *Status) err() error {
+	var broken []error
+	for _, one := range s.Links {
+		if one.State == stateSynced || one.State == stateUnknown {
+			continue
+		}
+		failure := problem.New(problem.Unverified, "LinkBroken", "discovery of %s: %s: %s", one.Producer, one.State, one.Detail).On(one.Consumer)
+		failure.Fix = one.Fix
+		broken = append(broken, failure)
+	}
+	return errors.Join(broken...)
 }
 
 func memberStatus(s *site) MemberStatus {
@@ -128,89 +137,6 @@ func memberStatus(s *site) MemberStatus {
 		status.Exposed = status.Exposed || exposure.Port == member.GatewayPort
 	}
 	return status
-}
-
-func (in *Installer) linkStatus(ctx context.Context, consumer, producer *site, istiods []facts.Istiod) LinkStatus {
-	status := LinkStatus{Consumer: consumer.name(), Producer: producer.name(), State: stateUnknown}
-	if consumer.facts == nil || consumer.plane() == nil {
-		status.Detail = consumer.name() + " does not answer"
-		return status
-	}
-	if producer.facts == nil || producer.plane() == nil {
-		status.Detail = producer.name() + " does not answer"
-		return status
-	}
-	id := producer.plane().ClusterID
-	secret, found := remoteKey(consumer, producer)
-	if !found {
-		status.State = stateMissing
-		status.Detail = fmt.Sprintf("no remote secret of %s has the key %q", consumer.name(), id)
-		status.Fix = "eastwest create-mesh with both clusters writes it"
-		return status
-	}
-	fillSecret(&status, secret, id)
-	reads, err := in.tryRemote(ctx, consumer, producer, secret)
-	status.ReadsSecrets = reads
-	if err != nil {
-		status.State, status.Detail = stateRejected, err.Error()+"; traffic may still work from what istiod remembers"
-		status.Fix = "eastwest create-mesh with both clusters writes a new credential"
-		return status
-	}
-	status.State = stateSynced
-	status.Sync = consumer.syncOf(istiods, id)
-	for _, pod := range sortedNames(status.Sync) {
-		if state := status.Sync[pod]; state != stateSynced {
-			status.State = stateNotSynced
-			status.Detail = fmt.Sprintf("istiod %s says %q of %s", pod, state, id)
-			status.Fix = fmt.Sprintf("check that its pods reach %s and look at its log: kubectl --context %s -n %s logs %s",
-				status.Server, consumer.spec.Context, consumer.member.IstioNamespace, pod)
-		}
-	}
-	return status
-}
-
-func fillSecret(status *LinkStatus, secret *member.RemoteSecret, id string) {
-	status.Secret = secret.Namespace + "/" + secret.Name
-	status.Owner = "other"
-	if secret.Labels[apply.ManagedByLabel] == apply.FieldManager {
-		status.Owner = apply.FieldManager
-	}
-	status.Token = secret.Annotations[peer.TokenKindAnnotation]
-	status.Expiry = secret.Annotations[peer.TokenExpiryAnnotation]
-	if !secret.Created.IsZero() {
-		status.Age = time.Since(secret.Created).Round(time.Second).String()
-	}
-	for _, key := range secret.Keys {
-		if key.ClusterID == id {
-			status.Server = key.Server
-		}
-	}
-}
-
-// tryRemote uses the credential of a link from here, and asks whether it can
-// list Secrets.
-func (in *Installer) tryRemote(ctx context.Context, consumer, producer *site, secret *member.RemoteSecret) (readsSecrets bool, err error) {
-	content, err := consumer.member.RemoteKubeconfig(ctx, secret, producer.plane().ClusterID)
-	if err != nil {
-		return false, err
-	}
-	parsed, err := kubeconfig.Parse(content, "", kubeconfig.Agent())
-	if err != nil {
-		return false, err
-	}
-	client, err := credentialClient(ctx, parsed, producer)
-	if err != nil {
-		return false, err
-	}
-	review, err := client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, &authorizationv1.SelfSubjectAccessReview{
-		Spec: authorizationv1.SelfSubjectAccessReviewSpec{
-			ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: "list", Resource: "secrets"},
-		},
-	}, metav1.CreateOptions{})
-	if err != nil {
-		return false, nil //nolint:nilerr // the credential works; what it may read is not known
-	}
-	return review.Status.Allowed, nil
 }
 
 // Doctor runs every preflight check and the comparison of roots, and writes

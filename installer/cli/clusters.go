@@ -28,6 +28,8 @@ type clusterFlags struct {
 	istioNS     string
 	revisions   []string
 	noExec      bool
+	// least is how many clusters the command needs.
+	least int
 }
 
 func (c *clusterFlags) add(flags *pflag.FlagSet) {
@@ -60,7 +62,7 @@ func (c *clusterFlags) resolve(env *Env, positional []string, adjust func(*confi
 		}
 	}
 	config.Default(mesh)
-	if err := config.Validate(mesh); err != nil {
+	if err := errors.Join(config.Validate(mesh), checkValues(mesh)); err != nil {
 		return config.Mesh{}, nil, err
 	}
 	clusters := make([]installer.Cluster, len(loaded))
@@ -137,9 +139,11 @@ func (c *clusterFlags) load(env *Env, mesh *config.Mesh, positional []string) ([
 	if len(failures) > 0 {
 		return nil, errors.Join(failures...)
 	}
+	if len(loaded) < c.least {
+		return nil, problem.New(problem.Input, "TooFewClusters", "need at least %d clusters, got %d", c.least, len(loaded)).WithFix(namingFix)
+	}
 	if len(loaded) == 0 {
-		return nil, problem.New(problem.Input, "NoClusters", "no cluster is named").
-			WithFix("name each with --kubeconfig [NAME=]PATH[#CONTEXT] or --context, or give a mesh file with -f")
+		return nil, problem.New(problem.Input, "NoClusters", "no cluster is named").WithFix(namingFix)
 	}
 	nameClusters(mesh, loaded)
 	return loaded, nil
@@ -169,14 +173,8 @@ func nameClusters(mesh *config.Mesh, loaded []*kubeconfig.Cluster) {
 	}
 }
 
-// needTwo rejects a mesh of one cluster.
-func needTwo(mesh config.Mesh) error {
-	if len(mesh.Spec.Clusters) < 2 {
-		return problem.New(problem.Input, "TooFewClusters", "need at least 2 clusters, got %d", len(mesh.Spec.Clusters)).
-			WithFix("name another with --kubeconfig [NAME=]PATH[#CONTEXT]")
-	}
-	return nil
-}
+// namingFix tells how clusters are named on the command line.
+const namingFix = "name each with --kubeconfig [NAME=]PATH[#CONTEXT] or --context, or give a mesh file with -f"
 
 // perCluster applies [NAME=]VALUE arguments: with a name to that cluster,
 // without to all.
@@ -238,8 +236,12 @@ func (g *gatewayFlags) add(flags *pflag.FlagSet) {
 }
 
 func (g *gatewayFlags) apply(mesh *config.Mesh) error {
-	if err := config.SourceRanges(g.sourceRanges); err != nil {
+	if err := errors.Join(config.SourceRanges(g.sourceRanges), checkNetworks(g.networks)); err != nil {
 		return err
+	}
+	if config.Internet(g.sourceRanges) && !g.public {
+		return problem.New(problem.Refused, "PublicGateway", "source ranges %s let every address of the Internet in", strings.Join(g.sourceRanges, ",")).
+			WithFix("name the peers' addresses with --source-ranges CIDR,..., or say --public")
 	}
 	if len(g.sourceRanges) > 0 {
 		mesh.Spec.Gateway.SourceRanges = g.sourceRanges
@@ -267,6 +269,20 @@ func (g *gatewayFlags) apply(mesh *config.Mesh) error {
 		checkPlatforms(mesh))
 }
 
+// checkNetworks rejects a network that is named but empty.
+func checkNetworks(arguments []string) error {
+	for _, argument := range arguments {
+		name, value, named := strings.Cut(argument, "=")
+		if !named {
+			value = name
+		}
+		if err := config.LabelValue("network", value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // values reads --values files and --set arguments, later ones over earlier.
 func (g *gatewayFlags) values() (render.Values, error) {
 	var layers []render.Values
@@ -286,6 +302,17 @@ func (g *gatewayFlags) values() (render.Values, error) {
 		return nil, err
 	}
 	return render.Merge(append(layers, set)...), nil
+}
+
+// checkValues rejects gateway values that the chart does not know before any
+// cluster is contacted.
+func checkValues(mesh *config.Mesh) error {
+	for _, cluster := range mesh.Spec.Clusters {
+		if err := render.CheckValues("eastwest-gateway", mesh.Spec.Gateway.Values, cluster.Gateway.Values); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func checkPlatforms(mesh *config.Mesh) error {

@@ -59,7 +59,7 @@ func (p *peerFlags) apply(mesh *config.Mesh) error {
 }
 
 func newCreateMesh(env *Env, global *globalFlags) *cobra.Command {
-	flags := &stepFlags{}
+	flags := &stepFlags{clusters: clusterFlags{least: 2}}
 	peers := &peerFlags{}
 	cmd := &cobra.Command{
 		Use:     "create-mesh [FLEET_PROJECT_ID] [KUBECONFIG...]",
@@ -87,7 +87,7 @@ that right, so it is granted, and the answer says so.`,
 			paths := dropProject(env, args)
 			options := flags.options(env)
 			options.ForceSameNetwork = peers.forceNetwork
-			s, err := connect(ctx, env, global, &flags.clusters, paths, options, peers.apply, needTwo)
+			s, err := connect(ctx, env, global, &flags.clusters, paths, options, peers.apply, nil)
 			if err != nil {
 				return err
 			}

@@ -44,10 +44,19 @@ func printAs(out io.Writer, form string, value any, text func(io.Writer) error) 
 	default:
 		err = text(out)
 	}
-	if errors.Is(err, syscall.EPIPE) {
-		return nil // the reader has gone; what was done stays done
-	}
 	return err
+}
+
+// readerGone is standard output. When the one who reads it has gone, what was done
+// stays done, and the rest of the answer has no addressee.
+type readerGone struct{ out io.Writer }
+
+func (r readerGone) Write(p []byte) (int, error) {
+	n, err := r.out.Write(p)
+	if errors.Is(err, syscall.EPIPE) {
+		return len(p), nil
+	}
+	return n, err
 }
 
 // printReport prints what a run did. diffs shows the fields that differ.
@@ -106,12 +115,8 @@ func printLinks(out io.Writer, report installer.Report) error {
 		if link.Error != "" {
 			token = "failed"
 		}
-		reads := "no"
-		if link.ReadsSecrets && !link.Reused {
-			reads = "YES"
-		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", link.Consumer, link.Producer,
-			dash(link.Server), dash(token), dash(link.Expiry), dash(link.Hash), reads)
+			dash(link.Server), dash(token), dash(link.Expiry), dash(link.Hash), readsSecrets(link.ReadsSecrets))
 	}
 	return table.Flush()
 }

@@ -2,7 +2,9 @@ package cli
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -74,6 +76,9 @@ func offlineValues(gateway *gatewayFlags, options *installer.RenderOptions, netw
 			return nil, err
 		}
 	}
+	if network == "" && options.Ambient {
+		return nil, problem.New(problem.Input, "NetworkMissing", "no network is named").WithFix("say --network NETWORK")
+	}
 	if network == "" && !options.SingleCluster {
 		return nil, problem.New(problem.Input, "NetworkMissing", "no network is named").
 			WithFix("say --network NETWORK, or --single-cluster")
@@ -82,7 +87,8 @@ func offlineValues(gateway *gatewayFlags, options *installer.RenderOptions, netw
 		return nil, err
 	}
 	options.Network, options.Revision, options.Platform = network, revision, platform
-	options.SourceRanges, options.Public = gateway.sourceRanges, gateway.public
+	options.SourceRanges = gateway.sourceRanges
+	options.Public = options.Public || gateway.public
 	return gateway.values()
 }
 
@@ -130,11 +136,25 @@ func writeObjects(dir string, objects []*unstructured.Unstructured, force bool) 
 		return outputError(dir, err)
 	}
 	for _, name := range order {
-		if err := os.WriteFile(filepath.Join(dir, name), files[name], 0o600); err != nil {
+		if err := writeNew(filepath.Join(dir, name), files[name]); err != nil {
 			return outputError(filepath.Join(dir, name), err)
 		}
 	}
 	return nil
+}
+
+// writeNew writes a file in the place of one that checkFree allowed to be there.
+// It never writes through a link.
+func writeNew(path string, content []byte) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(content)
+	return errors.Join(err, file.Close())
 }
 
 // checkFree refuses links, and files that exist unless force is set.

@@ -19,6 +19,9 @@ import (
 // where an error is printed.
 func Run(ctx context.Context, env *Env, args []string) int {
 	global := &globalFlags{}
+	whole := *env
+	env = &whole
+	env.Stdout = readerGone{env.Stdout}
 	root := newRoot(env, global)
 	root.SetArgs(args)
 	err := checkArguments(args)
@@ -118,6 +121,7 @@ func noArguments(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	refusal := problem.New(problem.Input, "UnknownArgument", "%s takes no argument %q", cmd.CommandPath(), args[0])
+	cmd.SuggestionsMinimumDistance = 2
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		return refusal.WithFix("did you mean: %s %s", cmd.CommandPath(), strings.Join(near, ", "))
 	}

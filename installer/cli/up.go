@@ -40,7 +40,7 @@ func (u *upFlags) options(env *Env) installer.Options {
 }
 
 func newUp(env *Env, global *globalFlags) *cobra.Command {
-	flags := &upFlags{}
+	flags := &upFlags{step: stepFlags{clusters: clusterFlags{least: 2}}}
 	var noVerify bool
 	cmd := &cobra.Command{
 		Use: "up", GroupID: "mesh",
@@ -67,7 +67,7 @@ nothing. A cluster that fails costs its own rows only.`,
 				return err
 			}
 			defer cancel()
-			s, err := connect(ctx, env, global, &flags.step.clusters, nil, flags.options(env), flags.adjust, needTwo)
+			s, err := connect(ctx, env, global, &flags.step.clusters, nil, flags.options(env), flags.adjust, nil)
 			if err != nil {
 				return err
 			}
@@ -89,7 +89,7 @@ func (s *session) verified(ctx context.Context, flags *verifyFlags, before error
 }
 
 func newPlan(env *Env, global *globalFlags) *cobra.Command {
-	flags := &upFlags{}
+	flags := &upFlags{step: stepFlags{clusters: clusterFlags{least: 2}}}
 	var exitCode bool
 	cmd := &cobra.Command{
 		Use: "plan", GroupID: "mesh",
@@ -111,7 +111,7 @@ shown as hashes.`,
 			defer cancel()
 			options := flags.options(env)
 			options.DryRun = true
-			s, err := connect(ctx, env, global, &flags.step.clusters, nil, options, flags.adjust, needTwo)
+			s, err := connect(ctx, env, global, &flags.step.clusters, nil, options, flags.adjust, nil)
 			if err != nil {
 				return err
 			}

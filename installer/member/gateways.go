@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
@@ -152,4 +153,18 @@ func (m *Member) DeploymentSelector(ctx context.Context, namespace, name string)
 		return nil, nil
 	}
 	return live.Spec.Selector.MatchLabels, nil
+}
+
+// ReadyPod is a running pod that a selector picks; empty where there is none.
+func (m *Member) ReadyPod(ctx context.Context, namespace string, selector map[string]string) (string, error) {
+	pods, err := m.Kube.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: labels.SelectorFromSet(selector).String()})
+	if err != nil {
+		return "", fmt.Errorf("list pods of namespace %s: %w", namespace, err)
+	}
+	for _, pod := range pods.Items {
+		if pod.Status.Phase == corev1.PodRunning && pod.DeletionTimestamp == nil {
+			return pod.Name, nil
+		}
+	}
+	return "", nil
 }

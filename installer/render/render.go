@@ -50,12 +50,8 @@ func Chart(release Release) ([]*unstructured.Unstructured, error) {
 		return nil, err
 	}
 	values := Merge(release.Layers...)
-	merged, err := chartutil.CoalesceValues(loaded, values)
-	if err != nil {
-		return nil, invalidValues(release.Chart, err)
-	}
-	if err := chartutil.ValidateAgainstSchema(loaded, merged); err != nil {
-		return nil, invalidValues(release.Chart, err)
+	if err := checkValues(loaded, values); err != nil {
+		return nil, err
 	}
 	capabilities := chartutil.DefaultCapabilities.Copy()
 	capabilities.KubeVersion = chartutil.KubeVersion{Version: kubeVersion, Major: "1", Minor: "36"}
@@ -71,8 +67,28 @@ func Chart(release Release) ([]*unstructured.Unstructured, error) {
 	return parse(files)
 }
 
+// CheckValues rejects values of a chart as Chart would, without rendering it.
+func CheckValues(name string, layers ...Values) error {
+	loaded, err := load(name)
+	if err != nil {
+		return err
+	}
+	return checkValues(loaded, Merge(layers...))
+}
+
+func checkValues(loaded *chart.Chart, values Values) error {
+	merged, err := chartutil.CoalesceValues(loaded, values)
+	if err != nil {
+		return invalidValues(loaded.Name(), err)
+	}
+	if err := chartutil.ValidateAgainstSchema(loaded, merged); err != nil {
+		return invalidValues(loaded.Name(), err)
+	}
+	return nil
+}
+
 func invalidValues(name string, err error) error {
-	text := strings.Join(strings.Fields(err.Error()), " ")
+	text := strings.TrimPrefix(strings.Join(strings.Fields(err.Error()), " "), name+": - ")
 	return problem.New(problem.Input, "ValuesInvalid", "values of chart %s: %s", name, text).
 		WithFix("see the values.yaml of the chart for the names and types it knows")
 }

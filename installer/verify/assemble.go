@@ -86,7 +86,9 @@ func (r *run) reportCell(c *cell, book *ledger) report.Link {
 		book.flaky(pair, s)
 	case out.State == report.Broken || out.State == report.Flaky:
 		out.Hop, out.Check = string(c.verdict.Hop), c.verdict.ID
-		book.verdict(pair, *c.verdict, c.answered)
+		if !c.producer.hello.Bare { // else it is said of the member
+			book.verdict(pair, *c.verdict, c.answered)
+		}
 	}
 	return out
 }

@@ -85,10 +85,11 @@ func (r *run) converge(ctx context.Context) {
 
 // ask sends one request to every silent cell, one exec per consumer.
 func (r *run) ask(ctx context.Context) {
+	silent := r.silent()
 	r.each(func(m *member) {
 		var cells []*cell
 		var targets []traffic.Target
-		for _, c := range r.silent() {
+		for _, c := range silent {
 			if c.consumer == m {
 				cells, targets = append(cells, c), append(targets, c.target())
 			}

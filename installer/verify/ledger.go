@@ -67,7 +67,8 @@ func (l *ledger) flaky(pair Pair, s traffic.Summary) {
 	})
 }
 
-// workloads says which of a member's pods never became ready.
+// workloads says which of a member's pods never became ready. That helloworld is
+// not is said by the links to it, unless it is for want of a sidecar.
 func (l *ledger) workloads(m *member) {
 	var p *problem.Error
 	if errors.As(m.err, &p) {
@@ -80,7 +81,7 @@ func (l *ledger) workloads(m *member) {
 		return
 	}
 	for _, w := range []harness.Workload{m.sleep, m.hello} {
-		if w.Ready || w.Name == "" {
+		if w.Ready || w.Name == "" || (w.Name != harness.SleepName && !w.Bare) {
 			continue
 		}
 		f := report.Finding{

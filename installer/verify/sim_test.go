@@ -31,6 +31,8 @@ type mesh struct {
 	names []string
 	kube  map[string]*kubefake.Clientset
 	dyn   map[string]*dynamicfake.FakeDynamicClient
+	// revision is asked for in every cluster; only the default one is there.
+	revision string
 
 	mu sync.Mutex // guards what follows
 	// cut links do not answer; curl prints this instead.
@@ -39,6 +41,7 @@ type mesh struct {
 	endpoints map[[2]string][]string
 	revoked   map[string]bool // tokens
 	noExpose  map[string]bool // gateways without a listener
+	bare      map[string]bool // clusters whose pods get no sidecar
 	execs     int
 	turn      int
 }
@@ -46,14 +49,16 @@ type mesh struct {
 func newMesh(names ...string) *mesh {
 	m := &mesh{
 		names: names, kube: map[string]*kubefake.Clientset{}, dyn: map[string]*dynamicfake.FakeDynamicClient{},
-		cut: map[[2]string]string{}, endpoints: map[[2]string][]string{}, revoked: map[string]bool{}, noExpose: map[string]bool{},
+		cut: map[[2]string]string{}, endpoints: map[[2]string][]string{}, revoked: map[string]bool{}, noExpose: map[string]bool{}, bare: map[string]bool{},
 	}
 	for i, name := range names {
 		m.kube[name] = kubefake.NewClientset(m.objects(i)...)
 		m.kube[name].PrependReactor("create", "deployments", m.runPods(name))
 		m.kube[name].PrependReactor("create", "tokenreviews", m.review)
 		m.kube[name].PrependReactor("create", "subjectaccessreviews", allow)
-		m.dyn[name] = dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), listKinds(), exposure())
+		m.dyn[name] = dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), listKinds())
+		// The fake's own guess at the plural of Gateway is wrong.
+		_ = m.dyn[name].Tracker().Create(gateways, exposure(), "istio-system")
 	}
 	return m
 }
@@ -71,7 +76,7 @@ func (m *mesh) clusters() []verify.Cluster {
 	var all []verify.Cluster
 	for _, name := range m.names {
 		all = append(all, verify.Cluster{
-			Name: name, ClusterID: "id-" + name, Network: "net-" + name,
+			Name: name, ClusterID: "id-" + name, Network: "net-" + name, Revision: m.revision,
 			Kube: m.kube[name], Dynamic: m.dyn[name], Exec: m.exec(name),
 		})
 	}
@@ -144,6 +149,8 @@ func exposure() *unstructured.Unstructured {
 	return u
 }
 
+var gateways = schema.GroupVersionResource{Group: "networking.istio.io", Version: "v1", Resource: "gateways"}
+
 func listKinds() map[schema.GroupVersionResource]string {
 	kinds := map[schema.GroupVersionResource]string{
 		{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "gateways"}: "GatewayList",
@@ -171,6 +178,9 @@ func (m *mesh) runPods(name string) clienttesting.ReactionFunc {
 			Status: corev1.PodStatus{PodIP: podIP(m.index(name)), Conditions: []corev1.PodCondition{
 				{Type: corev1.PodReady, Status: corev1.ConditionTrue},
 			}},
+		}
+		if m.bare[name] {
+			pod.Spec.Containers = d.Spec.Template.Spec.Containers
 		}
 		return false, nil, m.kube[name].Tracker().Add(pod)
 	}

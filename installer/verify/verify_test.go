@@ -89,6 +89,37 @@ func TestRun(t *testing.T) {
 				Checks: []string{"fail gateway-tcp"},
 			},
 		},
+		"services that are not exposed": {
+			names: []string{"east", "west"},
+			breakIt: func(m *mesh) {
+				_ = m.dyn["west"].Tracker().Delete(gateways, "istio-system", "cross-network-gateway")
+				m.noExpose["west"] = true
+				m.cut[[2]string{"east", "west"}] = curlTimeout
+				m.cut[[2]string{"east", "https://" + gatewayIP(1) + ":15443/"}] = "\n000 0.0 0.001\ncurl: (7) Connection refused"
+			},
+			want: outcome{
+				Exit: problem.ExitUnverified, Cells: map[string]report.State{"east -> west": report.Broken},
+				Checks: []string{"fail sni-exposed"},
+			},
+		},
+		"pods without a sidecar": {
+			names:   []string{"east", "west"},
+			breakIt: func(m *mesh) { m.bare["west"] = true },
+			want: outcome{
+				Exit: problem.ExitUnverified, Cells: map[string]report.State{
+					"east -> west": report.Broken, "west -> east": report.Skipped, "west -> west": report.Skipped,
+				},
+				Checks: []string{"fail harness-sidecar"},
+			},
+		},
+		"a revision that nothing injects": {
+			names:   []string{"east"},
+			breakIt: func(m *mesh) { m.revision = "nope" },
+			want: outcome{
+				Exit: problem.ExitUnverified, Cells: map[string]report.State{"east -> east": report.Skipped},
+				Checks: []string{"fail harness-sidecar"},
+			},
+		},
 		"a revoked token with traffic that still flows": {
 			names:   []string{"east", "west"},
 			breakIt: func(m *mesh) { m.revoked["east-of-west"] = true },

@@ -231,7 +231,11 @@ func parse(text []byte, targets int) ([]Result, error) {
 		if len(fields) == 4 {
 			words = strings.TrimSpace(fields[3])
 		}
-		results[index] = Result{OK: fields[2] == "0", Connected: connected(fields[2]), Reason: reason(fields[2], words)}
+		code, err := strconv.Atoi(fields[2])
+		if err != nil {
+			continue
+		}
+		results[index] = Result{OK: code == 0, Connected: Connected(code), Reason: Reason(code, words)}
 	}
 	if !seen {
 		return nil, fmt.Errorf("the probe printed no result; its image needs sh and curl: %q", firstLine(text))
@@ -239,30 +243,30 @@ func parse(text []byte, targets int) ([]Result, error) {
 	return results, nil
 }
 
-// connected reports whether curl's exit code tells of a failure after TCP was
+// Connected reports whether curl's exit code tells of a failure after TCP was
 // connected: TLS (35, 51, 60), nothing or a reset received (52, 56), or none.
-func connected(code string) bool {
+func Connected(code int) bool {
 	switch code {
-	case "0", "35", "51", "52", "56", "60":
+	case 0, 35, 51, 52, 56, 60:
 		return true
 	}
 	return false
 }
 
-// reason puts curl's exit code into words.
-func reason(code, words string) string {
+// Reason puts curl's exit code into words; words are what curl itself said.
+func Reason(code int, words string) string {
 	switch code {
-	case "0":
+	case 0:
 		return ""
-	case "6":
+	case 6:
 		return "its host name does not resolve there"
-	case "7":
+	case 7:
 		return "the connection is refused or there is no route"
-	case "28":
+	case 28:
 		return "it times out"
-	case "60", "51":
-		return "its certificate does not fit: " + strings.TrimPrefix(words, "curl: ("+code+") ")
-	case "127":
+	case 51, 60:
+		return "its certificate does not fit: " + strings.TrimPrefix(words, "curl: ("+strconv.Itoa(code)+") ")
+	case 127:
 		return "the probe's image has no curl"
 	}
 	return words

@@ -23,7 +23,8 @@ func testDemo(t *testing.T) {
 	t.Run("the guide's steps by hand", testGuide)
 }
 
-// testThird adds a cluster by the same command with one more kubeconfig.
+// testThird adds a cluster by the same command with one more kubeconfig. The
+// services that c1 and c2 share already need no new consent.
 func testThird(t *testing.T) {
 	wantJoined(t, 2)
 	suite.state = unknown

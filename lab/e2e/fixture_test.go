@@ -32,7 +32,7 @@ const (
 func upArgs(indices ...int) []string {
 	return join([]string{
 		"up", "--init-trust", "--replace-ca", "--restart-workloads", "--trust-dir", dir("trust"),
-		"--source-ranges", suite.lab.BridgeCIDR, "--accept-merge",
+		"--source-ranges", suite.lab.BridgeCIDR,
 	}, members(indices...), images())
 }
 
@@ -172,5 +172,14 @@ func whole(t *testing.T) {
 			return fmt.Errorf("%s", r)
 		}
 		return nil
+	})
+}
+
+// awaitAPI waits until the API server of cluster i is ready again.
+func awaitAPI(t *testing.T, i int) {
+	t.Helper()
+	await(t, fmt.Sprintf("API server of c%d", i), 90*time.Second, func(ctx context.Context) error {
+		_, err := try(ctx, i, "get", "--raw", "/readyz")
+		return err
 	})
 }

@@ -72,11 +72,16 @@ func TestMesh(t *testing.T) {
 		name string
 		run  func(t *testing.T)
 	}{
+		{"refusals before joining", testRefusals},
+		{"C17 gen-eastwest-gateway warns", testGenWarns},
 		{"two clusters become a mesh and the guide's steps work", testDemo},
 		{"a third cluster joins", testThird},
 		{"istioctl agrees", testIstioctl},
 		{"a second up changes nothing", testSecondUp},
 		{"faults", testFaults},
+		{"leave", testLeave},
+		{"F49 leave with that member unreachable", testLeaveUnreachable},
+		{"down leaves what was before up", testDown},
 	} {
 		t.Run(part.name, part.run)
 	}

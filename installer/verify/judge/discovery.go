@@ -54,7 +54,7 @@ func (l Link) flow() []string {
 		seen = append(seen, l.seenEndpoints())
 	}
 	if l.Remembered > 0 {
-		seen = append(seen, fmt.Sprintf("traffic still works to endpoints that istiod of %s learnt before (%d other services); new ones are not learnt",
+		seen = append(seen, fmt.Sprintf("traffic still works to endpoints that istiod of %s learnt before (services: %d); new ones are not learnt",
 			l.Consumer.Name, l.Remembered))
 	}
 	return seen

@@ -101,6 +101,7 @@ func testExposed(l Link) *Broken {
 	}
 	for _, x := range l.Producer.Facts.Exposures {
 		b.Object = "Gateway " + x.String()
+		b.Fix = fmt.Sprintf("let the hosts and the selector of an AUTO_PASSTHROUGH server in %s cover it (eastwest expose does), or verify in a namespace that is exposed (--namespace)", l.Producer.Name)
 		b.Evidence = append(b.Evidence, fmt.Sprintf("Gateway %s has port %d, hosts %v, selector %s", x, x.Port, x.Hosts, labelText(x.Selector)))
 	}
 	return b
