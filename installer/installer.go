@@ -145,11 +145,11 @@ func (in *Installer) each(ctx context.Context, step string, do func(context.Cont
 			continue
 		}
 		group.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, in.options.StepTimeout)
+			bounded, cancel := context.WithTimeout(ctx, in.options.StepTimeout)
 			defer cancel()
 			in.tell(Event{Cluster: s.name(), Step: step, State: Running})
-			if err := do(ctx, s); err != nil {
-				s.err = located(err, s.name())
+			if err := do(bounded, s); err != nil {
+				s.err = located(ctx, err, s.name())
 				in.tell(Event{Cluster: s.name(), Step: step, State: Failed, Text: s.err.Error()})
 				return
 			}
@@ -159,14 +159,16 @@ func (in *Installer) each(ctx context.Context, step string, do func(context.Cont
 	group.Wait()
 }
 
-// located makes sure that an error of one member is a problem that names it.
-func located(err error, cluster string) error {
+// located makes sure that an error of one member is a problem that names it. ctx
+// is that of the whole run: where it has not ended, a deadline that passed was
+// only this member's.
+func located(ctx context.Context, err error, cluster string) error {
 	var known *problem.Error
 	if errors.As(err, &known) {
 		return err
 	}
 	kind := problem.Cluster
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if ctx.Err() != nil {
 		kind = problem.Deadline
 	}
 	return problem.New(kind, "", "%v", err).On(cluster)

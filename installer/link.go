@@ -155,10 +155,10 @@ func (j *linkJob) run(ctx context.Context) {
 	if j.err != nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, j.in.options.StepTimeout)
+	bounded, cancel := context.WithTimeout(ctx, j.in.options.StepTimeout)
 	defer cancel()
-	if err := j.write(ctx); err != nil {
-		j.err = located(err, j.consumer.name())
+	if err := j.write(bounded); err != nil {
+		j.err = located(ctx, err, j.consumer.name())
 	}
 }
 

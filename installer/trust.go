@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/pem"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/eastwest-mesh/eastwest/installer/apply"
+	"github.com/eastwest-mesh/eastwest/installer/member"
 	"github.com/eastwest-mesh/eastwest/installer/trust"
 	"github.com/eastwest-mesh/eastwest/internal/problem"
 )
@@ -57,6 +57,9 @@ func (in *Installer) CheckTrust() ([]trust.Finding, error) {
 // Trust brings the members to one root. Roots that are equal are left alone;
 // unequal ones stop everything unless the mesh asks for new material.
 func (in *Installer) Trust(ctx context.Context) error {
+	if err := in.finishRestarts(ctx); err != nil {
+		return err
+	}
 	_, refused := in.CheckTrust()
 	if refused == nil {
 		return nil
@@ -141,7 +144,7 @@ func (in *Installer) planTrust(ctx context.Context, material *trust.Material) (m
 		}
 		workloads, loose, err := apply.InjectedWorkloads(ctx, s.member.Kube)
 		if err != nil {
-			return nil, located(err, s.name())
+			return nil, located(ctx, err, s.name())
 		}
 		job.workloads = workloads
 		if err := in.consentToRestart(s, workloads, loose); err != nil {
@@ -160,25 +163,6 @@ func onCluster(err error, name string) error {
 	return err
 }
 
-// consentToRestart lists what must restart and asks, unless the mesh says so.
-func (in *Installer) consentToRestart(s *site, workloads []apply.Workload, loose []string) error {
-	for _, pod := range loose {
-		in.tell(Event{Cluster: s.name(), Step: trustSet, State: Note, Text: "pod " + pod + " has no controller: delete and make it anew by hand"})
-	}
-	if in.mesh.Spec.Trust.RestartWorkloads || in.options.DryRun {
-		return nil
-	}
-	list := make([]string, len(workloads))
-	for i, workload := range workloads {
-		list[i] = workload.String()
-	}
-	question := fmt.Sprintf("%s: with the new CA every istiod restarts, and then: %s", s.name(), strings.Join(list, ", "))
-	if in.options.Confirm != nil && in.options.Confirm(question+". Go on?") {
-		return nil
-	}
-	return problem.New(problem.Refused, "RestartNeeded", "%s", question).WithFix("say --restart-workloads")
-}
-
 // replaceCA writes cacerts and restarts istiod, then the workloads. A run that
 // was killed in between is taken up where it stopped.
 func (in *Installer) replaceCA(ctx context.Context, job *trustJob, root []byte) error {
@@ -194,9 +178,8 @@ func (in *Installer) replaceCA(ctx context.Context, job *trustJob, root []byte) 
 			return err
 		}
 	}
-	if len(job.workloads) > 0 {
-		in.tell(Event{Cluster: s.name(), Step: trustSet, State: Note, Text: fmt.Sprintf("restarting %d workloads", len(job.workloads))})
-		if err := s.applier.Restart(ctx, job.workloads); err != nil {
+	if job.change.RestartProxies {
+		if err := in.restartWorkloads(ctx, s, job.workloads); err != nil {
 			return err
 		}
 	}
@@ -213,6 +196,9 @@ func (in *Installer) writeCA(ctx context.Context, job *trustJob) error {
 	secret, err := secretObject(job.change.Secret)
 	if err != nil {
 		return err
+	}
+	if job.change.RestartProxies {
+		secret.SetAnnotations(map[string]string{member.RestartPendingAnnotation: "true"})
 	}
 	// A CA that is replaced by consent may have been written by another manager.
 	writer := apply.New(apply.Options{

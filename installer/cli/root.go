@@ -34,8 +34,12 @@ func Run(ctx context.Context, env *Env, args []string) int {
 	if errors.Is(err, errChanges) {
 		return exitChanges
 	}
-	if ctx.Err() != nil && !isInput(err) {
-		err = errors.Join(err, problem.New(problem.Deadline, "", "stopped: %v", context.Cause(ctx)))
+	stopped := global.stopped
+	if ctx.Err() != nil {
+		stopped = context.Cause(ctx)
+	}
+	if stopped != nil && !isInput(err) {
+		err = errors.Join(err, problem.New(problem.Deadline, "", "stopped: %v", stopped))
 	}
 	printProblems(env.Stderr, err)
 	return problem.ExitCode(err)
@@ -60,18 +64,24 @@ type globalFlags struct {
 	output  string
 	quiet   bool
 	timeout time.Duration
+	// stopped is why the command was ended before its time, if it was.
+	stopped error
 }
 
 const maxTimeout = 24 * time.Hour
 
-// bound applies --timeout to a command's context.
+// bound applies --timeout to a command's context. The returned function ends
+// the bound, and remembers whether it was hit.
 func (g *globalFlags) bound(ctx context.Context) (context.Context, context.CancelFunc, error) {
 	if g.timeout <= 0 || g.timeout > maxTimeout {
 		return nil, nil, problem.New(problem.Input, "InvalidTimeout", "--timeout %v", g.timeout).
 			WithFix("use more than 0 and at most 24h, for example --timeout 10m")
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, g.timeout, fmt.Errorf("--timeout %v has passed", g.timeout))
-	return ctx, cancel, nil
+	return ctx, func() {
+		g.stopped = context.Cause(ctx)
+		cancel()
+	}, nil
 }
 
 func newRoot(env *Env, global *globalFlags) *cobra.Command {

@@ -4,13 +4,14 @@
 package config
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 
 	yamlv3 "go.yaml.in/yaml/v3"
+	"sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
 
 	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
@@ -60,12 +61,20 @@ func read(path string, stdin func() ([]byte, error)) ([]byte, error) {
 	return os.ReadFile(path)
 }
 
-// Decode decodes a mesh file strictly: an unknown or repeated field is an error
-// that names its path and, where it can be found, its line.
+// Decode decodes a mesh file strictly: unknown and repeated fields are errors
+// that name their paths and lines.
 func Decode(text []byte) (*Mesh, error) {
+	asJSON, err := yaml.YAMLToJSONStrict(text)
+	if err != nil {
+		return nil, errors.New(oneLine(err, "error converting YAML to JSON: "))
+	}
 	mesh := &Mesh{}
-	if err := yaml.UnmarshalStrict(text, mesh); err != nil {
-		return nil, locate(text, err)
+	unknown, err := json.UnmarshalStrict(asJSON, mesh)
+	if err != nil {
+		return nil, errors.New(oneLine(err, "json: "))
+	}
+	if len(unknown) > 0 {
+		return nil, locate(text, unknown)
 	}
 	if mesh.APIVersion != v1alpha1.APIVersion || mesh.Kind != v1alpha1.KindMesh {
 		return nil, fmt.Errorf("apiVersion and kind must be %s and %s, not %q and %q",
@@ -74,33 +83,54 @@ func Decode(text []byte) (*Mesh, error) {
 	return mesh, nil
 }
 
-// locate adds the line of an unknown field to a decoding error.
-func locate(text []byte, err error) error {
-	message := strings.TrimPrefix(err.Error(), "error unmarshaling JSON: while decoding JSON: json: ")
-	_, after, found := strings.Cut(message, "unknown field \"")
-	if !found {
-		return errors.New(message)
-	}
-	path, _, _ := strings.Cut(after, "\"")
-	field := path[strings.LastIndex(path, ".")+1:]
-	var root yamlv3.Node
-	if yamlv3.NewDecoder(bytes.NewReader(text)).Decode(&root) != nil {
-		return errors.New(message)
-	}
-	if line := lineOf(&root, field); line > 0 {
-		return fmt.Errorf("line %d: unknown field %q", line, path)
-	}
-	return fmt.Errorf("unknown field %q", path)
+func oneLine(err error, prefix string) string {
+	return strings.Join(strings.Fields(strings.TrimPrefix(err.Error(), prefix)), " ")
 }
 
-// lineOf is the line of the first mapping key named field, 0 if there is none.
-func lineOf(node *yamlv3.Node, field string) int {
-	for i, child := range node.Content {
-		if node.Kind == yamlv3.MappingNode && i%2 == 0 && child.Value == field {
-			return child.Line
+// locate puts the lines of unknown fields before them.
+func locate(text []byte, unknown []error) error {
+	var root yamlv3.Node
+	if err := yamlv3.Unmarshal(text, &root); err != nil || len(root.Content) == 0 {
+		return errors.Join(unknown...)
+	}
+	messages := make([]string, len(unknown))
+	for i, one := range unknown {
+		messages[i] = one.Error()
+		path, err := strconv.Unquote(strings.TrimPrefix(messages[i], "unknown field "))
+		if line := lineOf(root.Content[0], path); err == nil && line > 0 {
+			messages[i] = fmt.Sprintf("line %d: %s", line, messages[i])
 		}
-		if line := lineOf(child, field); line > 0 {
-			return line
+	}
+	return errors.New(strings.Join(messages, "; "))
+}
+
+// lineOf is the line of the mapping key at a path like spec.clusters[0].name, 0
+// if it cannot be found. Keys may hold dots.
+func lineOf(node *yamlv3.Node, path string) int {
+	if node.Kind == yamlv3.AliasNode {
+		node = node.Alias
+	}
+	if node.Kind == yamlv3.SequenceNode {
+		index, rest, _ := strings.Cut(strings.TrimPrefix(path, "["), "]")
+		number, err := strconv.Atoi(index)
+		if err != nil || number < 0 || number >= len(node.Content) {
+			return 0
+		}
+		return lineOf(node.Content[number], strings.TrimPrefix(rest, "."))
+	}
+	if node.Kind != yamlv3.MappingNode {
+		return 0
+	}
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		rest, found := strings.CutPrefix(path, node.Content[i].Value)
+		switch {
+		case !found:
+		case rest == "":
+			return node.Content[i].Line
+		case rest[0] == '.' || rest[0] == '[':
+			if line := lineOf(node.Content[i+1], strings.TrimPrefix(rest, ".")); line > 0 {
+				return line
+			}
 		}
 	}
 	return 0

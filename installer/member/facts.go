@@ -171,6 +171,9 @@ type TrustObjects struct {
 	// certificate.
 	SelfSigned    bool
 	SelfSignedPEM []byte
+	// RestartPending is true where eastwest replaced cacerts and was stopped
+	// before every workload was restarted.
+	RestartPending bool
 }
 
 // ControlPlane returns the istiod of a revision or tag. With an empty name it

@@ -123,6 +123,10 @@ func hasLabelPrefix(labels map[string]string, prefix string) bool {
 	return false
 }
 
+// RestartPendingAnnotation is on a Secret cacerts of ours from when it replaces
+// another CA until every workload was restarted.
+const RestartPendingAnnotation = "eastwest.dev/restart-pending"
+
 // readTrust reads the public CA material. Private keys are never kept.
 func readTrust(ctx context.Context, m *Member, facts *Facts) error {
 	root, err := m.Kube.CoreV1().ConfigMaps(m.IstioNamespace).Get(ctx, "istio-ca-root-cert", metav1.GetOptions{})
@@ -139,6 +143,7 @@ func readTrust(ctx context.Context, m *Member, facts *Facts) error {
 	}
 	if err == nil {
 		facts.Trust.CACerts = publicParts(plugged.Data)
+		_, facts.Trust.RestartPending = plugged.Annotations[RestartPendingAnnotation]
 	}
 	own, err := secrets.Get(ctx, "istio-ca-secret", metav1.GetOptions{})
 	if ignoreNotFound(err) != nil {

@@ -103,7 +103,10 @@ func (m *member) identity(ctx context.Context, pod *corev1.Pod) (*envoy.Identity
 
 // lookAtGateway asks the first gateway pod that answers.
 func (m *member) lookAtGateway(ctx context.Context, s *sight) {
-	for _, g := range m.facts.Gateways {
+	// Those that stand for its network go first.
+	all := slices.Clone(m.facts.Gateways)
+	slices.SortStableFunc(all, func(a, b facts.Gateway) int { return rank(b) - rank(a) })
+	for _, g := range all {
 		for _, pod := range g.Ready() {
 			data, err := m.admin(ctx, g.Namespace, pod, envoy.ListenersPath(g.TargetPort))
 			if err != nil {
@@ -118,6 +121,13 @@ func (m *member) lookAtGateway(ctx context.Context, s *sight) {
 			return
 		}
 	}
+}
+
+func rank(g facts.Gateway) int {
+	if g.Network != "" && g.Port != 0 {
+		return 1
+	}
+	return 0
 }
 
 // evidence is all that was seen of a cell but for live probes.
@@ -159,14 +169,16 @@ func (m *member) networkOf(w harness.Workload) string {
 	return harness.Network(*w.Pod, m.facts.Network)
 }
 
-// dialTarget is how an endpoint is probed past all proxies. A pod is dialled at
-// the health port of its sidecar, which takes no part in mutual TLS; that TLS
-// fails at a gateway does not matter, for it shows that TCP came through.
-func dialTarget(e envoy.Endpoint) traffic.Target {
+// dialTarget is how an endpoint is probed past all proxies, and the port of that.
+// A pod is dialled at the health port of its sidecar, which takes no part in
+// mutual TLS; that TLS fails at a gateway does not matter, for it shows that TCP
+// came through.
+func dialTarget(e envoy.Endpoint) (traffic.Target, int) {
 	if e.Port == harness.Port {
-		return traffic.Target{Name: e.String(), URL: "http://" + net.JoinHostPort(e.Address, strconv.Itoa(healthPort)) + "/healthz/ready"}
+		url := "http://" + net.JoinHostPort(e.Address, strconv.Itoa(healthPort)) + "/healthz/ready"
+		return traffic.Target{Name: e.String(), URL: url}, healthPort
 	}
-	return traffic.Target{Name: e.String(), URL: "https://" + net.JoinHostPort(e.Address, strconv.Itoa(e.Port)) + "/"}
+	return traffic.Target{Name: e.String(), URL: "https://" + net.JoinHostPort(e.Address, strconv.Itoa(e.Port)) + "/"}, e.Port
 }
 
 // dial probes the addresses that Envoy would use, from the sleep pods and past
@@ -186,7 +198,8 @@ func (r *run) dial(ctx context.Context, cells []*cell, sights map[*member]*sight
 				continue
 			}
 			for _, e := range sights[m].endpoints[c.clusterName()] {
-				if t := dialTarget(e); !slices.Contains(targets, t) {
+				t, port := dialTarget(e)
+				if slices.Contains(m.plan.DirectPorts, port) && !slices.Contains(targets, t) {
 					targets = append(targets, t)
 				}
 			}

@@ -115,6 +115,9 @@ func (r *run) directPorts() []int {
 			if g.Port != 0 {
 				ports = append(ports, g.Port)
 			}
+			if g.NodePort != 0 {
+				ports = append(ports, g.NodePort)
+			}
 		}
 		for _, d := range m.facts.Declared {
 			ports = append(ports, d.Port)

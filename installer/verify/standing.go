@@ -69,7 +69,10 @@ func (r *run) credentials(ctx context.Context) map[Pair]judge.Credential {
 // credential finds and tries the consumer's entry for a producer. A consumer
 // without an istiod of its own is served by another cluster's and needs none.
 func (r *run) credential(ctx context.Context, consumer, producer *member) judge.Credential {
-	c := judge.Credential{Expected: len(consumer.facts.Istiods) > 0 && producer.ClusterID != "" && readable(consumer.facts)}
+	c := judge.Credential{
+		Expected: len(consumer.facts.Istiods) > 0 && producer.ClusterID != "" &&
+			consumer.facts.Knows(facts.PartSecrets) && consumer.facts.Knows(facts.PartIstiod),
+	}
 	for _, s := range consumer.facts.RemoteSecrets {
 		if s.ClusterID == producer.ClusterID {
 			c.Secret = &s
@@ -84,12 +87,6 @@ func (r *run) credential(ctx context.Context, consumer, producer *member) judge.
 		}
 	}
 	return c
-}
-
-func readable(c facts.Cluster) bool {
-	return !slices.ContainsFunc(c.Unread, func(text string) bool {
-		return len(text) > 0 && (text[0] == 'r' || text[0] == 'i') // "remote secrets: ...", "istiod: ..."
-	})
 }
 
 func (r *run) isMember(id string) bool {

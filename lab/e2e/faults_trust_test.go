@@ -12,7 +12,7 @@ func trustFaults() map[string]fault {
 	other := dir("other-trust")
 	replace := func(t *testing.T, from string) {
 		t.Helper()
-		must(t, join([]string{"trust", "apply", "--trust-dir", from, "--replace-ca", "--restart-workloads"}, members(2))...)
+		must(t, join([]string{"trust", "apply", "--dir", from, "--replace-ca", "--restart-workloads"}, members(2))...)
 	}
 	return map[string]fault{
 		"roots differ after a CA was replaced": {

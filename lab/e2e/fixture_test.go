@@ -62,7 +62,7 @@ func wantTrusted(t *testing.T) {
 	sweep(t)
 	if suite.state == apart {
 		must(t, "trust", "init", "--dir", dir("trust"), "--mesh", "lab-mesh", "c1", "c2", "c3")
-		must(t, join([]string{"trust", "apply", "--trust-dir", dir("trust"), "--replace-ca", "--restart-workloads"}, members(1, 2, 3))...)
+		must(t, join([]string{"trust", "apply", "--dir", dir("trust"), "--replace-ca", "--restart-workloads"}, members(1, 2, 3))...)
 	} else {
 		wantJoined(t, 3)
 		must(t, join([]string{"down", "--yes"}, members(1, 2, 3))...)

@@ -79,6 +79,7 @@ func TestMesh(t *testing.T) {
 		{"istioctl agrees", testIstioctl},
 		{"a second up changes nothing", testSecondUp},
 		{"faults", testFaults},
+		{"create-mesh", testCreateMesh},
 		{"leave", testLeave},
 		{"F49 leave with that member unreachable", testLeaveUnreachable},
 		{"down leaves what was before up", testDown},

@@ -9,6 +9,11 @@
 // any age are read the same way.
 package facts
 
+import (
+	"slices"
+	"strings"
+)
+
 // Cluster is everything read from one cluster.
 type Cluster struct {
 	// Network is the label of Istio's namespace.
@@ -33,6 +38,17 @@ type Cluster struct {
 	Unread []string
 }
 
+// Parts of a cluster that cannot be missed in silence.
+const (
+	PartSecrets = "remote secrets"
+	PartIstiod  = "istiod"
+)
+
+// Knows says that a part could be read.
+func (c Cluster) Knows(part string) bool {
+	return !slices.ContainsFunc(c.Unread, func(text string) bool { return strings.HasPrefix(text, part+": ") })
+}
+
 // Object is where something was read.
 type Object struct {
 	Namespace, Name string
@@ -48,6 +64,9 @@ type Gateway struct {
 	// Port is the port peers dial at the addresses, TargetPort the one its Envoy
 	// listens on; both 0 where the Service has no gateway port.
 	Port, TargetPort int
+	// NodePort is the port peers dial at the nodes instead, where the Service
+	// says so; its addresses are then not known here.
+	NodePort int
 	// Addresses are load balancer addresses, hostnames and external IPs.
 	Addresses []string
 	// Selector and Pods are what is behind it.

@@ -61,7 +61,8 @@ func cluster() []runtime.Object {
 			},
 			Status: corev1.ServiceStatus{LoadBalancer: corev1.LoadBalancerStatus{Ingress: []corev1.LoadBalancerIngress{{Hostname: "lb.example"}}}},
 		},
-		&corev1.Service{ObjectMeta: meta("istio-system", "unlabelled"), Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 15443}}}},
+		&corev1.Service{ObjectMeta: meta("istio-system", "unlabelled", "istio", "eastwestgateway"), Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 15443}}}},
+		&corev1.Service{ObjectMeta: meta("istio-system", "ingress", "istio", "ingressgateway"), Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 15443}}}},
 		&corev1.Service{
 			ObjectMeta: meta("istio-system", "other-port", facts.NetworkLabel, "net-1", "networking.istio.io/gatewayPort", "443"),
 			Spec:       corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 443}}},

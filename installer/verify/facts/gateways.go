@@ -12,6 +12,8 @@ import (
 const (
 	NetworkLabel     = "topology.istio.io/network"
 	gatewayPortLabel = "networking.istio.io/gatewayPort"
+	// nodesAnnotation makes the nodes the addresses of a NodePort Service.
+	nodesAnnotation = "traffic.istio.io/nodeSelector"
 	// EastWestLabel marks the pods of the guide's gateway.
 	EastWestLabel = "istio"
 	EastWestValue = "eastwestgateway"
@@ -19,8 +21,9 @@ const (
 	TLSPort = 15443
 )
 
-// gatewaysOf reduces Services to gateways. One that has neither the network
-// label nor the gateway port is none.
+// gatewaysOf reduces Services to gateways: those that istiod takes for one by
+// their label, and the guide's, which should carry it. An ingress gateway has
+// port 15443 too in some profiles and is none.
 func gatewaysOf(services []corev1.Service, pods map[string][]corev1.Pod) []Gateway {
 	var all []Gateway
 	for _, s := range services {
@@ -28,10 +31,10 @@ func gatewaysOf(services []corev1.Service, pods map[string][]corev1.Pod) []Gatew
 			Object:  Object{s.Namespace, s.Name},
 			Network: s.Labels[NetworkLabel], Selector: s.Spec.Selector,
 		}
-		g.readPort(s)
-		if g.Network == "" && g.Port == 0 {
+		if g.Network == "" && s.Labels[EastWestLabel] != EastWestValue && s.Spec.Selector[EastWestLabel] != EastWestValue {
 			continue
 		}
+		g.readPort(s)
 		for _, ingress := range s.Status.LoadBalancer.Ingress {
 			for _, address := range []string{ingress.IP, ingress.Hostname} {
 				if address != "" {
@@ -66,6 +69,9 @@ func (g *Gateway) readPort(s corev1.Service) {
 		g.Port, g.TargetPort = want, want
 		if n := p.TargetPort.IntValue(); n != 0 {
 			g.TargetPort = n
+		}
+		if _, ok := s.Annotations[nodesAnnotation]; ok && s.Spec.Type == corev1.ServiceTypeNodePort {
+			g.NodePort = int(p.NodePort)
 		}
 	}
 }
@@ -103,7 +109,7 @@ func Selected(selector, labels map[string]string) bool {
 	return true
 }
 
-// podLabels is what is known of the labels behind a gateway: those of a pod,
+// PodLabels is what is known of the labels behind a gateway: those of a pod,
 // else its own selector, which the pods would carry.
 func (g Gateway) PodLabels() map[string]string {
 	if len(g.Pods) > 0 {

@@ -35,8 +35,8 @@ func (r Reader) Read(ctx context.Context) Cluster {
 	parts := map[string]func(context.Context, *Cluster) error{
 		"the network of namespace " + r.IstioNamespace: r.readNetwork,
 		"gateway Services":          r.readGateways,
-		"remote secrets":            r.readSecrets,
-		"istiod":                    r.readIstiods,
+		PartSecrets:                 r.readSecrets,
+		PartIstiod:                  r.readIstiods,
 		"mesh configuration":        r.readMeshes,
 		"exposed services":          r.readExposures,
 		"gateways declared by hand": r.readDeclared,

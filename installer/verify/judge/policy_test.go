@@ -30,17 +30,16 @@ func rule(namespace, host, mode string) facts.DestinationRule {
 	}
 }
 
-func TestPolicyHop(t *testing.T) {
+// hidden is a Service that Envoy was not told of.
+func hidden(l *judge.Link, sidecars ...facts.Sidecar) {
+	nothing(l)
+	l.View.Known = false
+	l.Consumer.Facts.Sidecars = sidecars
+}
+
+func TestSidecarsAndRules(t *testing.T) {
 	t.Parallel()
-	hidden := func(l *judge.Link, sidecars ...facts.Sidecar) {
-		nothing(l)
-		l.View.Known = false
-		l.Consumer.Facts.Sidecars = sidecars
-	}
-	cases := map[string]struct {
-		breakIt func(*judge.Link)
-		want    verdict
-	}{
+	run(t, map[string]breakage{
 		"a mesh-wide Sidecar hides the host": {
 			func(l *judge.Link) { hidden(l, sidecar("istio-system", "istio-system/*")) }, verdict{"policy-sidecar", "east", true},
 		},
@@ -84,6 +83,12 @@ func TestPolicyHop(t *testing.T) {
 				}
 			}, verdict{"producer-answers", "west", false},
 		},
+	})
+}
+
+func TestMutualTLSOff(t *testing.T) {
+	t.Parallel()
+	run(t, map[string]breakage{
 		"mutual TLS off in the consumer's mesh": {
 			func(l *judge.Link) {
 				nothing(l)
@@ -121,6 +126,12 @@ func TestPolicyHop(t *testing.T) {
 				l.Consumer.Facts.Meshes["rev"] = facts.Mesh{AutoMTLS: true, ClusterLocal: []string{"*"}}
 			}, verdict{"policy-cluster-local", "east", true},
 		},
+	})
+}
+
+func TestAuthorization(t *testing.T) {
+	t.Parallel()
+	run(t, map[string]breakage{
 		"an AuthorizationPolicy that allows nothing": {
 			func(l *judge.Link) {
 				l.Producer.Facts.AuthorizationPolicies = []facts.AuthorizationPolicy{{Object: object("istio-system", "deny-all")}}
@@ -143,11 +154,5 @@ func TestPolicyHop(t *testing.T) {
 				}
 			}, verdict{"producer-answers", "west", false},
 		},
-	}
-	for name, c := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			check(t, c.breakIt, c.want)
-		})
-	}
+	})
 }

@@ -20,7 +20,7 @@ func (r *Report) names() []string {
 func (l Link) cell() string {
 	switch l.State {
 	case OK:
-		return "ok " + millis(l.P50ms)
+		return fmt.Sprintf("ok %s/%sms", millis(l.P50ms), millis(l.P99ms))
 	case Broken:
 		if l.Hop != "" {
 			return "FAIL " + l.Hop
@@ -53,9 +53,9 @@ func (r *Report) cells(consumer string) []string {
 
 func millis(ms float64) string {
 	if ms < 10 {
-		return fmt.Sprintf("%.1fms", ms)
+		return fmt.Sprintf("%.1f", ms)
 	}
-	return fmt.Sprintf("%.0fms", ms)
+	return fmt.Sprintf("%.0f", ms)
 }
 
 // verdict is the line above all else.

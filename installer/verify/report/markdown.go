@@ -9,7 +9,7 @@ import (
 // markdown is the form for a pull request or a wiki.
 func (r *Report) markdown(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# eastwest verify\n\n%s\n\n## Links\n\nA row calls, a column answers.\n\n", plain(r.verdict()))
+	fmt.Fprintf(&b, "# eastwest verify\n\n%s\n\n## Links\n\nA row calls, a column answers (p50/p99).\n\n", plain(r.verdict()))
 	row(&b, append([]string{""}, r.names()...))
 	row(&b, append([]string{"---"}, repeat("---", len(r.Members))...))
 	for _, consumer := range r.names() {

@@ -30,7 +30,7 @@ func sample() *report.Report {
 			{Consumer: "east", Producer: "west", State: report.Broken, Hop: "gateway", Check: "gateway-tcp"},
 			{Consumer: "east", Producer: "north", State: report.Unreachable},
 			{Consumer: "west", Producer: "east", State: report.Flaky, Sent: 20, Good: 18, Failures: map[string]int{"timeout": 2}},
-			{Consumer: "west", Producer: "west", State: report.OK, Sent: 20, Good: 20, P50ms: 12.3},
+			{Consumer: "west", Producer: "west", State: report.OK, Sent: 20, Good: 20, P50ms: 12.3, P99ms: 30},
 			{Consumer: "west", Producer: "north", State: report.Unexpected},
 		},
 		Shared: []report.Share{
@@ -53,11 +53,11 @@ func sample() *report.Report {
 
 const wantText = `FAILED: 2 of 5 links answer, 1 failure, 1 warning (run 6a61cb, 31 s)
 
-links: a row calls, a column answers
-          east          west           north
-  east    ok 4.2ms      FAIL gateway   unreachable
-  west    FLAKY 18/20   ok 12ms        -
-  north   -             -              -
+links: a row calls, a column answers (p50/p99)
+          east           west           north
+  east    ok 4.2/9.0ms   FAIL gateway   unreachable
+  west    FLAKY 18/20    ok 12/30ms     -
+  north   -              -              -
 
 shared service helloworld: answers of each version (weight in the caller's Envoy)
   east   not judged: the link to west is not proved
@@ -162,7 +162,7 @@ func TestHTMLIsOneEscapedFile(t *testing.T) {
 	t.Parallel()
 	page := write(t, "html")
 	for _, want := range []string{
-		`<td class="bad">FAIL gateway</td>`, `<td class="ok">ok 4.2ms</td>`, `<td class="none">-</td>`,
+		`<td class="bad">FAIL gateway</td>`, `<td class="ok">ok 4.2/9.0ms</td>`, `<td class="none">-</td>`,
 		"&lt;10.0.0.1&gt;", "open TCP 10.0.0.1:15443", "could not read Sidecars",
 	} {
 		if !strings.Contains(page, want) {
@@ -180,7 +180,7 @@ func TestMarkdown(t *testing.T) {
 	t.Parallel()
 	page := write(t, "md")
 	for _, want := range []string{
-		"| **east** | ok 4.2ms | FAIL gateway | unreachable |", "&lt;10.0.0.1&gt;", `timeout \| once`, "- **fix:** open TCP 10.0.0.1:15443",
+		"| **east** | ok 4.2/9.0ms | FAIL gateway | unreachable |", "&lt;10.0.0.1&gt;", `timeout \| once`, "- **fix:** open TCP 10.0.0.1:15443",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q:\n%s", want, page)

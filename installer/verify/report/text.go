@@ -33,7 +33,7 @@ func (r *Report) text(w io.Writer) error {
 }
 
 func (r *Report) textMatrix(b *strings.Builder) {
-	b.WriteString("\nlinks: a row calls, a column answers\n")
+	b.WriteString("\nlinks: a row calls, a column answers (p50/p99)\n")
 	table := tabwriter.NewWriter(b, 0, 0, 3, ' ', 0)
 	fmt.Fprintf(table, "  \t%s\n", strings.Join(r.names(), "\t"))
 	for _, consumer := range r.names() {

@@ -1,5 +1,5 @@
 {{- define "gateway.selector" -}}
-app: {{ .Values.name }}
+app: {{ .Values.name | quote }}
 istio: eastwestgateway
 {{- end }}
 
@@ -11,9 +11,14 @@ istio: eastwestgateway
 {{- end }}
 {{- end }}
 
+{{- /* What finds the pods: ours and, in a Deployment that was taken over, what it had. */ -}}
+{{- define "gateway.podSelector" -}}
+{{ mergeOverwrite (include "gateway.selector" . | fromYaml) .Values.selectorLabels | toYaml }}
+{{- end }}
+
 {{- define "gateway.labels" -}}
 {{ include "gateway.selector" . }}
-app.kubernetes.io/name: {{ .Values.name }}
+app.kubernetes.io/name: {{ .Values.name | quote }}
 app.kubernetes.io/part-of: eastwest
 {{- with .Values.labels }}
 {{ toYaml . }}
