@@ -93,6 +93,15 @@ func (s *site) name() string { return s.spec.Name }
 
 func (s *site) alive() bool { return s.err == nil }
 
+// gather reads the facts of the member anew; old ones stay where that fails.
+func (s *site) gather(ctx context.Context) error {
+	facts, err := s.member.Gather(ctx)
+	if err == nil {
+		s.facts = facts
+	}
+	return err
+}
+
 // plane is the istiod in use; preflight has made sure that there is one.
 func (s *site) plane() *member.ControlPlane { return s.subject().Plane() }
 
@@ -128,11 +137,7 @@ func Connect(ctx context.Context, mesh v1alpha1.Mesh, clusters []Cluster, option
 			}),
 		})
 	}
-	in.each(ctx, "connect", func(ctx context.Context, s *site) error {
-		facts, err := s.member.Gather(ctx)
-		s.facts = facts
-		return err
-	})
+	in.each(ctx, "connect", func(ctx context.Context, s *site) error { return s.gather(ctx) })
 	return in, nil
 }
 

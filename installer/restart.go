@@ -79,11 +79,14 @@ func (in *Installer) finishRestarts(ctx context.Context) error {
 		if !ok {
 			return nil
 		}
-		published := func(roots []byte) bool { return len(roots) > 0 }
+		published := func(roots []byte) bool { return sameCertificates(roots, s.facts.Trust.CACerts["root-cert.pem"]) }
 		if err := in.restartIstiods(ctx, s, published); err != nil {
 			return err
 		}
-		return in.restartWorkloads(ctx, s, workloads)
+		if err := in.restartWorkloads(ctx, s, workloads); err != nil {
+			return err
+		}
+		return s.gather(ctx)
 	})
 	return nil
 }

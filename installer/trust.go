@@ -183,11 +183,7 @@ func (in *Installer) replaceCA(ctx context.Context, job *trustJob, root []byte) 
 			return err
 		}
 	}
-	facts, err := s.member.Gather(ctx)
-	if err == nil {
-		s.facts = facts
-	}
-	return err
+	return s.gather(ctx)
 }
 
 // writeCA writes the Secret cacerts of a member.

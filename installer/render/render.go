@@ -76,15 +76,26 @@ func CheckValues(name string, layers ...Values) error {
 	return checkValues(loaded, Merge(layers...))
 }
 
+// checkValues merges without Helm, which prints warnings of its own where a map
+// meets what is none.
 func checkValues(loaded *chart.Chart, values Values) error {
-	merged, err := chartutil.CoalesceValues(loaded, values)
-	if err != nil {
-		return invalidValues(loaded.Name(), err)
-	}
-	if err := chartutil.ValidateAgainstSchema(loaded, merged); err != nil {
+	merged := Merge(loaded.Values, values)
+	dropNulls(merged)
+	if err := chartutil.ValidateAgainstSchema(loaded, map[string]any(merged)); err != nil {
 		return invalidValues(loaded.Name(), err)
 	}
 	return nil
+}
+
+// dropNulls removes what the user set to null: the chart's default goes with it.
+func dropNulls(values map[string]any) {
+	for name, value := range values {
+		if nested, isMap := value.(map[string]any); isMap {
+			dropNulls(nested)
+		} else if value == nil {
+			delete(values, name)
+		}
+	}
 }
 
 func invalidValues(name string, err error) error {

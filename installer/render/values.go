@@ -1,9 +1,8 @@
 package render
 
 import (
-	"errors"
-	"io/fs"
 	"path"
+	"slices"
 	"sort"
 	"strings"
 
@@ -35,11 +34,11 @@ func Platform(name string) (Values, error) {
 	if name == "" {
 		return nil, nil
 	}
-	text, err := manifests.FS.ReadFile(path.Join(platformFolder, name+".yaml"))
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
+	if !slices.Contains(Platforms(), name) {
 		return nil, problem.New(problem.Input, "UnknownPlatform", "no platform preset %q", name).
 			WithFix("use one of %s, or none and set values", strings.Join(Platforms(), ", "))
 	}
+	text, err := manifests.FS.ReadFile(path.Join(platformFolder, name+".yaml"))
 	if err != nil {
 		return nil, err
 	}
