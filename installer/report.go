@@ -6,6 +6,7 @@ import (
 	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
 	"github.com/eastwest-mesh/eastwest/installer/apply"
 	"github.com/eastwest-mesh/eastwest/installer/preflight"
+	"github.com/eastwest-mesh/eastwest/installer/verify/report"
 )
 
 // Report is what a run found and did, as data.
@@ -17,6 +18,8 @@ type Report struct {
 	Findings   []preflight.Finding `json:"findings,omitempty"`
 	Merges     []preflight.Merge   `json:"merges,omitempty"`
 	Links      []LinkReport        `json:"links,omitempty"`
+	// Verification is the proof by traffic, where a run ended with one.
+	Verification *report.Report `json:"verification,omitempty"`
 
 	changes  map[string][]SetChange
 	failures []error
@@ -60,9 +63,9 @@ type LinkReport struct {
 func (in *Installer) Report() Report {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	report := in.report
-	report.APIVersion, report.Kind, report.DryRun = v1alpha1.APIVersion, "Report", in.options.DryRun
-	report.Clusters = nil
+	answer := in.report
+	answer.APIVersion, answer.Kind, answer.DryRun = v1alpha1.APIVersion, "Report", in.options.DryRun
+	answer.Clusters = nil
 	for _, s := range in.sites {
 		one := ClusterReport{Name: s.name(), Changes: in.report.changes[s.name()]}
 		if s.facts != nil {
@@ -74,9 +77,9 @@ func (in *Installer) Report() Report {
 		if s.err != nil {
 			one.Error = s.err.Error()
 		}
-		report.Clusters = append(report.Clusters, one)
+		answer.Clusters = append(answer.Clusters, one)
 	}
-	return report
+	return answer
 }
 
 func (in *Installer) record(s *site, set string, change apply.Change) {

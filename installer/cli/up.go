@@ -74,7 +74,7 @@ nothing. A cluster that fails costs its own rows only.`,
 			if err := s.in.Up(ctx); err != nil || flags.step.run.dryRun || noVerify || s.in.Err() != nil && len(s.in.Usable()) < 2 {
 				return s.report(flags.step.run.dryRun, err)
 			}
-			return s.verified(ctx, &flags.verify, s.report(false))
+			return s.proved(ctx, &flags.verify)
 		},
 	}
 	flags.add(cmd.Flags())
@@ -83,9 +83,21 @@ nothing. A cluster that fails costs its own rows only.`,
 	return cmd
 }
 
-// verified runs the proof after the steps and joins its verdict with theirs.
-func (s *session) verified(ctx context.Context, flags *verifyFlags, before error) error {
-	return errors.Join(before, runVerify(ctx, s, flags))
+// proved runs the proof after the steps. As data both are one answer; the forms
+// that only a proof has hold nothing else.
+func (s *session) proved(ctx context.Context, flags *verifyFlags) error {
+	switch s.global.output {
+	case "text":
+		return errors.Join(s.report(false), runVerify(ctx, s, flags))
+	case "json", "yaml":
+		result, err := s.verify(ctx, flags)
+		answer := s.in.Report()
+		answer.Verification = result
+		s.finish()
+		printErr := printReport(s.env, s.global, answer, false)
+		return errors.Join(s.in.Err(), err, printErr)
+	}
+	return errors.Join(runVerify(ctx, s, flags), s.in.Err())
 }
 
 func newPlan(env *Env, global *globalFlags) *cobra.Command {

@@ -76,16 +76,25 @@ it makes is removed again.`,
 
 // runVerify runs the proof on a session's clusters and prints its report.
 func runVerify(ctx context.Context, s *session, flags *verifyFlags) error {
-	result, err := s.in.Verify(ctx, installer.VerifyOptions{
-		Namespace: flags.namespace, Requests: flags.requests, Confidence: flags.confidence,
-		Keep: flags.keep, Converge: flags.converge,
-	})
+	result, err := s.verify(ctx, flags)
 	s.finish()
 	if result == nil {
 		return err
 	}
-	printErr := printVerification(s.env.Stdout, s.global.output, result)
-	return errors.Join(err, result.Err(), printErr)
+	return errors.Join(err, printVerification(s.env.Stdout, s.global.output, result))
+}
+
+// verify runs the proof. The error holds its verdict; the report may be there
+// all the same.
+func (s *session) verify(ctx context.Context, flags *verifyFlags) (*report.Report, error) {
+	result, err := s.in.Verify(ctx, installer.VerifyOptions{
+		Namespace: flags.namespace, Requests: flags.requests, Confidence: flags.confidence,
+		Keep: flags.keep, Converge: flags.converge,
+	})
+	if result == nil {
+		return nil, err
+	}
+	return result, errors.Join(err, result.Err())
 }
 
 func printVerification(out io.Writer, form string, result *report.Report) error {

@@ -70,7 +70,8 @@ func TestSet(t *testing.T) {
 		"an index":                   {[]string{"a[0]=x"}, Values{"a": []any{"x"}}, ""},
 		"escaped dots of annotations": {
 			[]string{`service.annotations.example\.com/pool=7`},
-			Values{"service": map[string]any{"annotations": map[string]any{"example.com/pool": int64(7)}}}, "",
+			Values{"service": map[string]any{"annotations": map[string]any{"example.com/pool": int64(7)}}},
+			"",
 		},
 		"null":                  {[]string{"a=null"}, Values{"a": nil}, ""},
 		"no value":              {[]string{"a"}, nil, "--set a"},

@@ -142,7 +142,10 @@ func documents(t *testing.T, r result) []document {
 	decoder := json.NewDecoder(strings.NewReader(r.stdout))
 	for decoder.More() {
 		var raw json.RawMessage
-		var head struct{ Kind string }
+		var head struct {
+			Kind         string
+			Verification json.RawMessage
+		}
 		if err := decoder.Decode(&raw); err != nil {
 			t.Fatalf("stdout is no JSON: %v\n%s", err, r)
 		}
@@ -150,6 +153,9 @@ func documents(t *testing.T, r result) []document {
 			t.Fatalf("stdout is no object: %v\n%s", err, r)
 		}
 		all = append(all, document{head.Kind, string(raw)})
+		if len(head.Verification) > 0 { // up ends with the proof in its answer
+			all = append(all, document{"VerifyReport", string(head.Verification)})
+		}
 	}
 	return all
 }
