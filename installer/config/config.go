@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -93,14 +94,17 @@ func locate(text []byte, unknown []error) error {
 	if err := yamlv3.Unmarshal(text, &root); err != nil || len(root.Content) == 0 {
 		return errors.Join(unknown...)
 	}
+	lines := map[string]int{}
 	messages := make([]string, len(unknown))
 	for i, one := range unknown {
 		messages[i] = one.Error()
 		path, err := strconv.Unquote(strings.TrimPrefix(messages[i], "unknown field "))
 		if line := lineOf(root.Content[0], path); err == nil && line > 0 {
 			messages[i] = fmt.Sprintf("line %d: %s", line, messages[i])
+			lines[messages[i]] = line
 		}
 	}
+	slices.SortStableFunc(messages, func(a, b string) int { return lines[a] - lines[b] })
 	return errors.New(strings.Join(messages, "; "))
 }
 

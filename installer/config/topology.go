@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/eastwest-mesh/eastwest/internal/problem"
@@ -37,7 +38,9 @@ func ParseTopology(text string) (Topology, error) {
 			if !found || consumer == "" || producer == "" || consumer == producer {
 				return Topology{}, invalid
 			}
-			pairs = append(pairs, Link{Consumer: consumer, Producer: producer})
+			if link := (Link{Consumer: consumer, Producer: producer}); !slices.Contains(pairs, link) {
+				pairs = append(pairs, link)
+			}
 		}
 		return Topology{pairs: pairs}, nil
 	}

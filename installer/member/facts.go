@@ -1,6 +1,7 @@
 package member
 
 import (
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -203,7 +204,7 @@ func (f *Facts) defaultRevision() string {
 	return "default"
 }
 
-// Revisions lists the revisions and tags that can be named.
+// Revisions lists the revisions and tags that can be named, sorted.
 func (f *Facts) Revisions() []string {
 	var names []string
 	for _, plane := range f.ControlPlanes {
@@ -212,5 +213,6 @@ func (f *Facts) Revisions() []string {
 	for tag := range f.Tags {
 		names = append(names, tag)
 	}
-	return names
+	slices.Sort(names)
+	return slices.Compact(names)
 }

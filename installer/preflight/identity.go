@@ -218,14 +218,18 @@ func remoteKeyMismatch(in Input) []Finding {
 }
 
 // leadsTo is the member a remote key points at: the one whose API server has the
-// authority that the key trusts.
-func leadsTo(subjects []Subject, key member.RemoteKey) (Subject, bool) {
+// authority that the key trusts. Where several have it, that tells nothing.
+func leadsTo(subjects []Subject, key member.RemoteKey) (found Subject, ok bool) {
 	for _, subject := range subjects {
-		if key.CAHash != "" && key.CAHash == subject.Facts.CAHash {
-			return subject, true
+		if key.CAHash == "" || key.CAHash != subject.Facts.CAHash {
+			continue
 		}
+		if ok {
+			return Subject{}, false
+		}
+		found, ok = subject, true
 	}
-	return Subject{}, false
+	return found, ok
 }
 
 func meshIDMismatch(in Input) []Finding {

@@ -103,7 +103,7 @@ func (l *ledger) workloads(m *member) {
 // share judges the answers of the shared service for one consumer.
 func (l *ledger) share(s report.Share, o judge.Outcome, confidence float64) report.State {
 	state := report.OK
-	base := report.Finding{Cluster: s.Consumer, Links: links(s)}
+	base := report.Finding{Cluster: s.Consumer, Links: links(s, "")}
 	if s.Good < s.Sent || s.Sent == 0 {
 		f := base
 		f.Check, f.Severity, f.Claim = "shared-answers", report.Fail, "the shared service answers every time"
@@ -128,6 +128,7 @@ func (l *ledger) share(s report.Share, o judge.Outcome, confidence float64) repo
 	for _, m := range o.Missing {
 		f := base
 		f.Check, f.Severity, f.Claim = "shared-version", report.Fail, "every version with a weight answers"
+		f.Links = links(s, m.Version)
 		f.Seen = fmt.Sprintf("%s never answered %s in %d requests; by its weight the chance of that is %.2g", m.Version, s.Consumer, s.Good, m.Chance)
 		f.Fix = "compare the endpoints of helloworld and of the link Service in the Envoy of " + s.Consumer
 		if !m.Proven {
@@ -145,15 +146,19 @@ func (l *ledger) share(s report.Share, o judge.Outcome, confidence float64) repo
 // nothing: a failover policy may want that.
 func (l *ledger) absent(f report.Finding, v report.Version) {
 	f.Check, f.Severity, f.Claim = "shared-weight", report.Warn, "the shared service has an endpoint in use in every member"
+	f.Links = []string{report.Arrow(f.Cluster, v.Member)}
 	f.Seen = fmt.Sprintf("the Envoy of %s gives %s in %s no weight", f.Cluster, v.Version, v.Member)
 	f.Fix = "expected with locality failover (outlierDetection in a DestinationRule); else compare the endpoints of helloworld in that Envoy"
 	l.add(f)
 }
 
-func links(s report.Share) []string {
+// links are those to the members of a version, or to all.
+func links(s report.Share, version string) []string {
 	var all []string
 	for _, v := range s.Versions {
-		all = append(all, report.Arrow(s.Consumer, v.Member))
+		if version == "" || v.Version == version {
+			all = append(all, report.Arrow(s.Consumer, v.Member))
+		}
 	}
 	return all
 }

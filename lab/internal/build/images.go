@@ -124,7 +124,7 @@ func (b *builder) moduleDir(ctx context.Context, dir, module string) (string, er
 // key follows from where the inputs lie: their paths hold their own keys. A
 // file from outside the cache may change in place, so its size and time count.
 func (r recipe) key(base string) (string, error) {
-	parts := []string{"image 1", r.name, r.user, strings.Join(r.env, " "), strings.Join(r.entrypoint, " "), strings.Join(r.cmd, " ")}
+	parts := []string{"image 1", ImageName(r.name), r.user, strings.Join(r.env, " "), strings.Join(r.entrypoint, " "), strings.Join(r.cmd, " ")}
 	if r.onBase {
 		parts = append(parts, base)
 	}
