@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"time"
@@ -10,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
+	"github.com/eastwest-mesh/eastwest/installer"
 	"github.com/eastwest-mesh/eastwest/installer/config"
 	"github.com/eastwest-mesh/eastwest/internal/problem"
 )
@@ -75,31 +77,22 @@ that right, so it is granted, and the answer says so.`,
 		Example: `  eastwest create-mesh my-project east.yaml west.yaml
   eastwest create-mesh --kubeconfig east=all.yaml#east --kubeconfig west=all.yaml#west --accept-merge
   eastwest create-mesh -f mesh.yaml --topology hub:east --token-ttl 720h`,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := checkOutput(global); err != nil {
-				return err
-			}
-			ctx, cancel, err := global.bound(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer cancel()
-			paths := dropProject(env, args)
+	}
+	cmd.RunE = onClusters{
+		env: env, global: global, clusters: &flags.clusters, adjust: peers.apply,
+		kubeconfigs: func(args []string) []string { return dropProject(env, args) },
+		options: func() installer.Options {
 			options := flags.options(env)
 			options.ForceSameNetwork = peers.forceNetwork
-			s, err := connect(ctx, env, global, &flags.clusters, paths, options, peers.apply, nil)
-			if err != nil {
-				return err
-			}
+			return options
+		},
+		do: func(ctx context.Context, s *session) error {
 			if err := s.in.Preflight(ctx); err != nil {
 				return s.report(flags.run.dryRun, err)
 			}
-			if err := s.in.Join(ctx); err != nil {
-				return s.report(flags.run.dryRun, err)
-			}
-			return s.report(flags.run.dryRun)
+			return s.report(flags.run.dryRun, s.in.Join(ctx))
 		},
-	}
+	}.run
 	flags.add(cmd, false)
 	peers.add(cmd.Flags())
 	peers.images.addProbe(cmd.Flags())

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"context"
+
 	"github.com/spf13/cobra"
 
 	"github.com/eastwest-mesh/eastwest/installer"
@@ -28,7 +30,7 @@ func (f *stepFlags) options(env *Env) installer.Options {
 		DryRun: f.run.dryRun, Adopt: f.gateway.adopt, NoWait: !f.run.wait,
 		// What joining merges and restarts is for a person to answer, or a flag of
 		// its own; --yes does not.
-		Confirm: confirmer(env, false),
+		Confirm: asker(env),
 	}
 }
 
@@ -46,32 +48,29 @@ only after expose.`,
   eastwest gateway -f mesh.yaml --dry-run
   eastwest gateway --context east --platform eks --set autoscaling.maxReplicas=8`,
 		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := checkOutput(global); err != nil {
-				return err
-			}
-			ctx, cancel, err := global.bound(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer cancel()
+	}
+	cmd.RunE = onClusters{
+		env: env, global: global, clusters: &flags.clusters, adjust: flags.gateway.apply,
+		options: func() installer.Options {
 			options := flags.options(env)
 			options.PilotCertProvider, options.SingleCluster, options.Ambient = certProvider, single, ambient
-			if ambient && !options.DryRun {
-				return problem.New(problem.Input, "AmbientDryRunOnly", "ambient gateways are rendered and planned, not applied").
-					WithFix("say --dry-run, or eastwest render --ambient and apply it with kubectl")
+			return options
+		},
+		check: func(config.Mesh) error {
+			if !ambient || flags.run.dryRun {
+				return nil
 			}
-			s, err := connect(ctx, env, global, &flags.clusters, nil, options, flags.gateway.apply, nil)
-			if err != nil {
-				return err
-			}
+			return problem.New(problem.Input, "AmbientDryRunOnly", "ambient gateways are rendered and planned, not applied").
+				WithFix("say --dry-run, or eastwest render --ambient and apply it with kubectl")
+		},
+		do: func(ctx context.Context, s *session) error {
 			if err := s.in.Preflight(ctx, installer.GatewayChecks()...); err != nil {
 				return s.report(flags.run.dryRun, err)
 			}
 			s.in.Gateway(ctx)
 			return s.report(flags.run.dryRun)
 		},
-	}
+	}.run
 	flags.add(cmd, true)
 	cmd.Flags().BoolVar(&single, "single-cluster", false, "a gateway for one cluster, without a network")
 	cmd.Flags().BoolVar(&ambient, "ambient", false, "a Gateway API object for ambient mode; with --dry-run only")
@@ -90,34 +89,23 @@ it ends at the workload. By default every service (*.local) is exposed.`,
 		Example: `  eastwest expose --kubeconfig east.yaml --kubeconfig west.yaml
   eastwest expose -f mesh.yaml --dry-run`,
 		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := checkOutput(global); err != nil {
-				return err
+	}
+	cmd.RunE = onClusters{
+		env: env, global: global, clusters: &flags.clusters,
+		options: func() installer.Options { return flags.options(env) },
+		adjust: func(mesh *config.Mesh) error {
+			if len(hosts) > 0 {
+				mesh.Spec.Expose.Hosts = hosts
 			}
-			ctx, cancel, err := global.bound(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer cancel()
-			adjust := func(mesh *config.Mesh) error {
-				if len(hosts) > 0 {
-					mesh.Spec.Expose.Hosts = hosts
-				}
-				return nil
-			}
-			s, err := connect(ctx, env, global, &flags.clusters, nil, flags.options(env), adjust, nil)
-			if err != nil {
-				return err
-			}
+			return nil
+		},
+		do: func(ctx context.Context, s *session) error {
 			if err := s.in.Preflight(ctx, installer.GatewayChecks()...); err != nil {
 				return s.report(flags.run.dryRun, err)
 			}
-			if err := s.in.Expose(ctx); err != nil {
-				return s.report(flags.run.dryRun, err)
-			}
-			return s.report(flags.run.dryRun)
+			return s.report(flags.run.dryRun, s.in.Expose(ctx))
 		},
-	}
+	}.run
 	flags.add(cmd, false)
 	cmd.Flags().StringSliceVar(&hosts, "hosts", nil, "host patterns to expose instead of *.local")
 	cmd.Flags().BoolVar(&flags.gateway.adopt, "adopt", false, "take over an exposure that kubectl or helm made")

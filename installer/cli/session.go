@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/eastwest-mesh/eastwest/installer"
@@ -31,30 +32,76 @@ func (r *runFlags) add(flags *pflag.FlagSet) {
 type session struct {
 	env    *Env
 	global *globalFlags
-	mesh   config.Mesh
 	in     *installer.Installer
 	finish func()
 }
 
+// onClusters is in what the commands that work on clusters differ.
+type onClusters struct {
+	env      *Env
+	global   *globalFlags
+	clusters *clusterFlags
+	// forms are the forms of output besides the common ones; nil for none.
+	forms func() []string
+	// kubeconfigs are those among the arguments; nil where there are none.
+	kubeconfigs func(args []string) []string
+	// options of the run; nil for the zero value.
+	options func() installer.Options
+	// adjust puts further flags into the mesh; nil for none.
+	adjust func(*config.Mesh) error
+	// check looks at the mesh before any contact; nil for nothing.
+	check func(config.Mesh) error
+	// do is the command itself. It ends the progress.
+	do func(context.Context, *session) error
+}
+
+// run checks everything that needs no cluster, connects, and hands over.
+func (o onClusters) run(cmd *cobra.Command, args []string) error {
+	var forms, paths []string
+	if o.forms != nil {
+		forms = o.forms()
+	}
+	if err := checkOutput(o.global, forms...); err != nil {
+		return err
+	}
+	ctx, cancel, err := o.global.bound(cmd.Context())
+	if err != nil {
+		return err
+	}
+	defer cancel()
+	if o.kubeconfigs != nil {
+		paths = o.kubeconfigs(args)
+	}
+	s, err := o.connect(ctx, paths)
+	if err != nil {
+		return err
+	}
+	return o.do(ctx, s)
+}
+
 // connect resolves the clusters and connects to them.
-func connect(ctx context.Context, env *Env, global *globalFlags, clusters *clusterFlags, positional []string, options installer.Options, adjust func(*config.Mesh) error, check func(config.Mesh) error) (*session, error) {
-	mesh, resolved, err := clusters.resolve(env, positional, adjust)
+func (o onClusters) connect(ctx context.Context, paths []string) (*session, error) {
+	mesh, resolved, err := o.clusters.resolve(o.env, paths, o.adjust)
 	if err != nil {
 		return nil, err
 	}
-	if check != nil {
-		if err := check(mesh); err != nil {
+	if o.check != nil {
+		if err := o.check(mesh); err != nil {
 			return nil, err
 		}
 	}
-	observe, finish := observer(env, global)
+	options := installer.Options{}
+	if o.options != nil {
+		options = o.options()
+	}
+	observe, finish := observer(o.env, o.global)
 	options.Observe = observe
 	in, err := installer.Connect(ctx, mesh, resolved, options)
 	if err != nil {
 		finish()
 		return nil, err
 	}
-	return &session{env: env, global: global, mesh: mesh, in: in, finish: finish}, nil
+	return &session{env: o.env, global: o.global, in: in, finish: finish}, nil
 }
 
 // report ends the progress, prints what was done, and joins what went wrong.
@@ -64,11 +111,8 @@ func (s *session) report(diffs bool, errs ...error) error {
 	return errors.Join(append(errs, s.in.Err(), printErr)...)
 }
 
-// confirmer asks on the terminal, or answers by --yes; nil where nobody can be asked.
-func confirmer(env *Env, yes bool) func(string) bool {
-	if yes {
-		return func(string) bool { return true }
-	}
+// asker asks on the terminal; nil where nobody can be asked.
+func asker(env *Env) func(string) bool {
 	if !env.Interactive {
 		return nil
 	}
@@ -80,13 +124,16 @@ func confirmer(env *Env, yes bool) func(string) bool {
 	}
 }
 
-// needConfirmation asks before something is removed.
-func needConfirmation(env *Env, yes bool, question string) error {
-	confirm := confirmer(env, yes)
-	if confirm == nil {
+// confirm asks before something is removed. A dry run needs no answer.
+func (r *runFlags) confirm(env *Env, question string) error {
+	if r.dryRun || r.yes {
+		return nil
+	}
+	ask := asker(env)
+	if ask == nil {
 		return problem.New(problem.Input, "NeedsConfirmation", "%s", question).WithFix("say --yes")
 	}
-	if !confirm(question) {
+	if !ask(question) {
 		return problem.New(problem.Deadline, "", "stopped: not confirmed")
 	}
 	return nil

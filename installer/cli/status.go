@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -25,19 +26,10 @@ that is not in order exits with 5. Nothing is written.`,
 		Example: `  eastwest status -f mesh.yaml
   eastwest status --context east --context west -o json`,
 		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := checkOutput(global); err != nil {
-				return err
-			}
-			ctx, cancel, err := global.bound(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer cancel()
-			s, err := connect(ctx, env, global, clusters, nil, installer.Options{}, peers.apply, nil)
-			if err != nil {
-				return err
-			}
+	}
+	cmd.RunE = onClusters{
+		env: env, global: global, clusters: clusters, adjust: peers.apply,
+		do: func(ctx context.Context, s *session) error {
 			status, broken := s.in.Status(ctx)
 			s.finish()
 			if status == nil {
@@ -46,7 +38,7 @@ that is not in order exits with 5. Nothing is written.`,
 			printErr := printAs(env.Stdout, global.output, status, func(out io.Writer) error { return printStatus(out, status) })
 			return errors.Join(broken, s.in.Err(), printErr)
 		},
-	}
+	}.run
 	clusters.add(cmd.Flags())
 	cmd.Flags().StringVar(&peers.topology, "topology", "", "which pairs should be linked: full, hub:NAME or pairs:A>B,C>D (default full)")
 	return cmd
@@ -86,6 +78,16 @@ func readsSecrets(reads bool) string {
 func newDoctor(env *Env, global *globalFlags) *cobra.Command {
 	clusters := &clusterFlags{}
 	var list bool
+	examine := onClusters{
+		env: env, global: global, clusters: clusters,
+		do: func(ctx context.Context, s *session) error {
+			findings, refused := s.in.Doctor(ctx)
+			s.finish()
+			answer := map[string]any{"apiVersion": "eastwest.dev/v1alpha1", "kind": "Findings", "findings": findings}
+			printErr := printAs(env.Stdout, global.output, answer, func(out io.Writer) error { return printFindings(out, findings) })
+			return errors.Join(refused, s.in.Err(), printErr)
+		},
+	}
 	cmd := &cobra.Command{
 		Use: "doctor", GroupID: "mesh",
 		Short: "Run every check on the named clusters and change nothing",
@@ -96,26 +98,13 @@ first finding.`,
   eastwest doctor --list`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !list {
+				return examine.run(cmd, nil)
+			}
 			if err := checkOutput(global); err != nil {
 				return err
 			}
-			if list {
-				return listChecks(env, global)
-			}
-			ctx, cancel, err := global.bound(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer cancel()
-			s, err := connect(ctx, env, global, clusters, nil, installer.Options{}, nil, nil)
-			if err != nil {
-				return err
-			}
-			findings, refused := s.in.Doctor(ctx)
-			s.finish()
-			answer := map[string]any{"apiVersion": "eastwest.dev/v1alpha1", "kind": "Findings", "findings": findings}
-			printErr := printAs(env.Stdout, global.output, answer, func(out io.Writer) error { return printFindings(out, findings) })
-			return errors.Join(refused, s.in.Err(), printErr)
+			return listChecks(env, global)
 		},
 	}
 	clusters.add(cmd.Flags())

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -126,30 +127,23 @@ replaced only with --replace-ca; what must restart then is listed, and restarted
 with --restart-workloads.`,
 		Example: `  eastwest trust apply -f mesh.yaml --dir ca --replace-ca --restart-workloads`,
 		Args:    noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := checkOutput(global); err != nil {
-				return err
-			}
-			ctx, cancel, err := global.bound(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer cancel()
-			material, err := trust.Load(wanted.dir)
-			if err != nil {
-				return err
-			}
-			adjust := func(mesh *config.Mesh) error { wanted.apply(mesh); return nil }
-			s, err := connect(ctx, env, global, &flags.clusters, nil, flags.options(env), adjust, nil)
-			if err != nil {
-				return err
-			}
+	}
+	var material *trust.Material
+	cmd.RunE = onClusters{
+		env: env, global: global, clusters: &flags.clusters,
+		options: func() installer.Options { return flags.options(env) },
+		adjust:  func(mesh *config.Mesh) error { wanted.apply(mesh); return nil },
+		check: func(config.Mesh) (err error) {
+			material, err = trust.Load(wanted.dir)
+			return err
+		},
+		do: func(ctx context.Context, s *session) error {
 			if err := s.in.Preflight(ctx, "DuplicateCluster", "RevisionNotFound"); err != nil {
 				return s.report(flags.run.dryRun, err)
 			}
 			return s.report(flags.run.dryRun, s.in.ApplyTrust(ctx, material))
 		},
-	}
+	}.run
 	flags.add(cmd, false)
 	cmd.Flags().StringVar(&wanted.dir, "dir", defaultTrustDir, "directory of the CA material")
 	wanted.addConsent(cmd.Flags())
@@ -166,19 +160,10 @@ Unequal roots exit with 4.`,
 		Example: `  eastwest trust check --context east --context west
   eastwest trust check -f mesh.yaml -o json`,
 		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := checkOutput(global); err != nil {
-				return err
-			}
-			ctx, cancel, err := global.bound(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer cancel()
-			s, err := connect(ctx, env, global, clusters, nil, installer.Options{}, nil, nil)
-			if err != nil {
-				return err
-			}
+	}
+	cmd.RunE = onClusters{
+		env: env, global: global, clusters: clusters,
+		do: func(_ context.Context, s *session) error {
 			findings, refused := s.in.CheckTrust()
 			s.finish()
 			states := s.in.TrustStates()
@@ -186,7 +171,7 @@ Unequal roots exit with 4.`,
 			printErr := printAs(env.Stdout, global.output, answer, func(out io.Writer) error { return printRoots(out, states) })
 			return errors.Join(refused, s.in.Err(), printErr)
 		},
-	}
+	}.run
 	clusters.add(cmd.Flags())
 	return cmd
 }

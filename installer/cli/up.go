@@ -54,29 +54,23 @@ nothing. A cluster that fails costs its own rows only.`,
   # Two clusters that signed their own roots: make a shared one and restart what needs it
   eastwest up -f mesh.yaml --init-trust --replace-ca --restart-workloads`,
 		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			forms := []string{}
-			if !noVerify {
-				forms = verifyForms
+	}
+	cmd.RunE = onClusters{
+		env: env, global: global, clusters: &flags.step.clusters, adjust: flags.adjust,
+		options: func() installer.Options { return flags.options(env) },
+		forms: func() []string {
+			if noVerify {
+				return nil
 			}
-			if err := checkOutput(global, forms...); err != nil {
-				return err
-			}
-			ctx, cancel, err := global.bound(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer cancel()
-			s, err := connect(ctx, env, global, &flags.step.clusters, nil, flags.options(env), flags.adjust, nil)
-			if err != nil {
-				return err
-			}
+			return verifyForms
+		},
+		do: func(ctx context.Context, s *session) error {
 			if err := s.in.Up(ctx); err != nil || flags.step.run.dryRun || noVerify || s.in.Err() != nil && len(s.in.Usable()) < 2 {
 				return s.report(flags.step.run.dryRun, err)
 			}
 			return s.proved(ctx, &flags.verify)
 		},
-	}
+	}.run
 	flags.add(cmd.Flags())
 	flags.step.run.add(cmd.Flags())
 	cmd.Flags().BoolVar(&noVerify, "no-verify", false, "leave out the proof by traffic")
@@ -112,21 +106,15 @@ shown as hashes.`,
 		Example: `  eastwest plan -f mesh.yaml
   eastwest plan -f mesh.yaml --exit-code -o json`,
 		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := checkOutput(global); err != nil {
-				return err
-			}
-			ctx, cancel, err := global.bound(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer cancel()
+	}
+	cmd.RunE = onClusters{
+		env: env, global: global, clusters: &flags.step.clusters, adjust: flags.adjust,
+		options: func() installer.Options {
 			options := flags.options(env)
 			options.DryRun = true
-			s, err := connect(ctx, env, global, &flags.step.clusters, nil, options, flags.adjust, nil)
-			if err != nil {
-				return err
-			}
+			return options
+		},
+		do: func(ctx context.Context, s *session) error {
 			if err := s.report(true, s.in.Up(ctx)); err != nil {
 				return err
 			}
@@ -135,7 +123,7 @@ shown as hashes.`,
 			}
 			return nil
 		},
-	}
+	}.run
 	flags.add(cmd.Flags())
 	cmd.Flags().BoolVar(&exitCode, "exit-code", false, "exit with 10 where there is something to do")
 	return cmd

@@ -47,26 +47,18 @@ it makes is removed again.`,
   eastwest verify -f mesh.yaml -o junit > verify.xml
   eastwest verify -f mesh.yaml --namespace sample --keep`,
 		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := checkOutput(global, verifyForms...); err != nil {
-				return err
-			}
-			ctx, cancel, err := global.bound(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer cancel()
-			s, err := connect(ctx, env, global, clusters, nil, installer.Options{}, peers.apply, nil)
-			if err != nil {
-				return err
-			}
+	}
+	cmd.RunE = onClusters{
+		env: env, global: global, clusters: clusters, adjust: peers.apply,
+		forms: func() []string { return verifyForms },
+		do: func(ctx context.Context, s *session) error {
 			if err := s.in.Preflight(ctx, installer.VerifyChecks()...); err != nil {
 				s.finish()
 				return errors.Join(err, s.in.Err())
 			}
 			return errors.Join(runVerify(ctx, s, flags), s.in.Err())
 		},
-	}
+	}.run
 	clusters.add(cmd.Flags())
 	flags.add(cmd.Flags())
 	cmd.Flags().StringVar(&peers.topology, "topology", "", "which pairs must work: full, hub:NAME or pairs:A>B,C>D (default full)")

@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -130,34 +129,6 @@ type changes struct {
 		Consumer, Producer, Server, Token, Error string
 		Reused                                   bool
 	}
-}
-
-// document is one JSON value of an answer.
-type document struct{ kind, text string }
-
-// documents splits an answer of several JSON values, such as that of up.
-func documents(t *testing.T, r result) []document {
-	t.Helper()
-	var all []document
-	decoder := json.NewDecoder(strings.NewReader(r.stdout))
-	for decoder.More() {
-		var raw json.RawMessage
-		var head struct {
-			Kind         string
-			Verification json.RawMessage
-		}
-		if err := decoder.Decode(&raw); err != nil {
-			t.Fatalf("stdout is no JSON: %v\n%s", err, r)
-		}
-		if err := json.Unmarshal(raw, &head); err != nil {
-			t.Fatalf("stdout is no object: %v\n%s", err, r)
-		}
-		all = append(all, document{head.Kind, string(raw)})
-		if len(head.Verification) > 0 { // up ends with the proof in its answer
-			all = append(all, document{"VerifyReport", string(head.Verification)})
-		}
-	}
-	return all
 }
 
 // written lists what a run wrote, as "CLUSTER ACTION KIND NAMESPACE/NAME".

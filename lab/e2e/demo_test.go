@@ -84,18 +84,16 @@ func testGuide(t *testing.T) {
 	}
 }
 
-// upReport reads the verification that up -o json ends with.
+// upReport reads the verification that an up with -o json ends with.
 func upReport(t *testing.T, r result) verification {
 	t.Helper()
-	var v verification
-	for _, one := range documents(t, r) {
-		if one.kind == "VerifyReport" {
-			result{args: r.args, stdout: one.text}.decode(t, &v)
-			suite.figures.took(fmt.Sprintf("verification of %d clusters", len(v.Shared)), time.Duration(v.Seconds*float64(time.Second)))
-			return v
-		}
+	var answer struct{ Verification *verification }
+	r.decode(t, &answer)
+	if answer.Verification == nil {
+		t.Fatalf("no verification in the report\n%s", r)
 	}
-	t.Fatalf("no verification report\n%s", r)
+	v := *answer.Verification
+	suite.figures.took(fmt.Sprintf("verification of %d clusters", len(v.Shared)), time.Duration(v.Seconds*float64(time.Second)))
 	return v
 }
 

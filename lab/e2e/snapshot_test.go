@@ -30,7 +30,12 @@ func snap(ctx context.Context, i int) (snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := try(ctx, i, "get", strings.Join(strings.Fields(kinds), ","), "-A", "-o", "json")
+	return snapOf(ctx, i, strings.Join(strings.Fields(kinds), ","))
+}
+
+// snapOf reads the objects of some kinds.
+func snapOf(ctx context.Context, i int, kinds string) (snapshot, error) {
+	text, err := try(ctx, i, "get", kinds, "-A", "-o", "json")
 	if err != nil {
 		return nil, err
 	}
