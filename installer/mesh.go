@@ -10,6 +10,7 @@ import (
 
 	"github.com/eastwest-mesh/eastwest/installer/config"
 	"github.com/eastwest-mesh/eastwest/installer/peer"
+	"github.com/eastwest-mesh/eastwest/internal/podprobe"
 	"github.com/eastwest-mesh/eastwest/internal/problem"
 )
 
@@ -24,6 +25,9 @@ func (in *Installer) CreateMesh(ctx context.Context) error {
 	links, err := in.links()
 	if err != nil {
 		return err
+	}
+	if !in.options.DryRun {
+		in.each(ctx, "sweep", func(ctx context.Context, s *site) error { return in.sweep(ctx, s, false) })
 	}
 	jobs := in.jobs(links)
 	in.prepare(ctx, jobs)
@@ -42,6 +46,11 @@ func (in *Installer) CreateMesh(ctx context.Context) error {
 	}
 	in.settleLinks(jobs)
 	return nil
+}
+
+// sweep deletes probe pods that a killed run left in a member.
+func (in *Installer) sweep(ctx context.Context, s *site, all bool) error {
+	return podprobe.Sweep(ctx, s.member.Kube, in.mesh.Spec.IstioNamespace, all)
 }
 
 func (in *Installer) links() ([]config.Link, error) {

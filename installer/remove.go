@@ -98,6 +98,9 @@ func (in *Installer) removeSets(ctx context.Context, s *site, chosen func(set st
 	if in.options.DryRun {
 		return nil
 	}
+	if err := in.sweep(ctx, s, true); err != nil {
+		return err
+	}
 	plan, err := s.applier.EmptyNamespace(ctx)
 	if err != nil {
 		return err

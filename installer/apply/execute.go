@@ -30,26 +30,13 @@ func (a *Applier) Apply(ctx context.Context, plan *Plan, done func(Change)) erro
 	return a.settle(ctx, plan)
 }
 
-// settle leaves in the parent only what the set now holds, or deletes it with
-// the last member.
+// settle leaves in the parent only what the set now holds.
 func (a *Applier) settle(ctx context.Context, plan *Plan) error {
-	if plan.set.Name == "" {
+	if !plan.shrink {
 		return nil
 	}
 	kinds, namespaces := spread(plan.set.Objects)
 	parent := plan.set.parent(kinds, namespaces)
-	if len(plan.set.Objects) == 0 {
-		if len(plan.Changes) == 0 {
-			return nil
-		}
-		if err := a.delete(ctx, parent); err != nil {
-			return a.explain(parent, "delete", err)
-		}
-		return nil
-	}
-	if !plan.shrink {
-		return nil
-	}
 	if _, err := a.patch(ctx, parent, false); err != nil {
 		return a.explain(parent, "apply", err)
 	}

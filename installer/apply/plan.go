@@ -73,15 +73,15 @@ const parallel = 8
 
 // Plan compares a set with the cluster by server-side dry runs.
 func (a *Applier) Plan(ctx context.Context, set Set) (*Plan, error) {
+	if len(set.Objects) == 0 {
+		return a.Remove(ctx, set.Name)
+	}
 	live, err := a.liveParent(ctx, set)
 	if err != nil {
 		return nil, err
 	}
 	plan := &Plan{Set: set.Name, set: set}
 	members := set.members()
-	if len(members) == 0 && live == nil {
-		return plan, nil
-	}
 	kinds, namespaces := spread(members)
 	oldKinds, oldNamespaces := recorded(live)
 	allKinds := union(kinds, oldKinds, lessKind)

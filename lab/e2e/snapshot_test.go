@@ -57,13 +57,15 @@ func snapOf(ctx context.Context, i int, kinds string) (snapshot, error) {
 }
 
 // bare takes away versions, generations, identities, times and status, the marks
-// of restarts, and the content of what istiod makes by itself.
+// of restarts and leases, and the content of what istiod makes by itself.
 func bare(o map[string]any) map[string]any {
 	metadata := child(o, "metadata")
 	for _, field := range []string{"managedFields", "resourceVersion", "generation", "uid", "creationTimestamp"} {
 		delete(metadata, field)
 	}
-	delete(child(metadata, "annotations"), "deployment.kubernetes.io/revision")
+	for _, annotation := range []string{"deployment.kubernetes.io/revision", "control-plane.alpha.kubernetes.io/leader"} {
+		delete(child(metadata, "annotations"), annotation)
+	}
 	template := child(child(child(o, "spec"), "template"), "metadata")
 	delete(child(template, "annotations"), "kubectl.kubernetes.io/restartedAt")
 	for _, holder := range []map[string]any{metadata, template} {

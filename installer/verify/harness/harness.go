@@ -3,6 +3,7 @@ package harness
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -152,8 +153,8 @@ func (c Cluster) Look(ctx context.Context, p Plan) ([]Workload, error) {
 		}
 		if w.Pod == nil {
 			if reason := c.refusal(ctx, p, d); reason != "" {
-				// A webhook that cannot be called may come back.
-				w.State = State{Stuck: !strings.Contains(reason, "failed calling webhook"), Reason: reason}
+				// A webhook that cannot be called may come back; see Await.
+				w.State = State{Refused: true, Stuck: !strings.Contains(reason, "failed calling webhook"), Reason: reason}
 			}
 		}
 		all = append(all, w)
@@ -175,20 +176,28 @@ func (c Cluster) refusal(ctx context.Context, p Plan, d *appsv1.Deployment) stri
 	return ""
 }
 
-// pollEvery is how often a state is looked at while waiting for it.
-const pollEvery = 500 * time.Millisecond
+const (
+	// pollEvery is how often a state is looked at while waiting for it.
+	pollEvery = 500 * time.Millisecond
+	// patience is how long pods may be refused before that counts as final.
+	patience = 20 * time.Second
+)
 
-// Await looks at the workloads until each is ready or stuck, or ctx ends.
-// What it saw last is always returned.
+// Await looks at the workloads until each is ready or stuck, or ctx ends. What
+// it saw last is always returned.
 func (c Cluster) Await(ctx context.Context, p Plan) ([]Workload, error) {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	var last []Workload
+	accepted := time.Now()
 	for {
 		all, err := c.Look(ctx, p)
 		if err == nil {
 			last = all
-			if settled(all) {
+			if !slices.ContainsFunc(all, func(w Workload) bool { return w.Refused }) {
+				accepted = time.Now()
+			}
+			if settled(all) || time.Since(accepted) > patience {
 				return all, nil
 			}
 		}

@@ -1,14 +1,19 @@
 package harness_test
 
 import (
+	"context"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	admissionv1 "k8s.io/api/admissionregistration/v1"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
+	kubefake "k8s.io/client-go/kubernetes/fake"
 
 	"github.com/eastwest-mesh/eastwest/installer/verify/harness"
 )
@@ -187,6 +192,45 @@ func TestStateOf(t *testing.T) {
 			if diff := cmp.Diff(c.want, harness.StateOf(c.pod)); diff != "" {
 				t.Error(diff)
 			}
+		})
+	}
+}
+
+// TestAwaitGivesUpOnRefusals runs on a false clock: nothing makes pods here.
+func TestAwaitGivesUpOnRefusals(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		message string
+		within  time.Duration
+	}{
+		"a quota is final":         {`pods "sleep" is forbidden: exceeded quota`, time.Second},
+		"a webhook may come back":  {`failed calling webhook "x": timeout`, 25 * time.Second},
+		"no word from the cluster": {"", 2 * time.Minute},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				kube := kubefake.NewClientset()
+				for _, d := range plan().Deployments() {
+					if c.message != "" {
+						d.Status.Conditions = []appsv1.DeploymentCondition{
+							{Type: appsv1.DeploymentReplicaFailure, Status: corev1.ConditionTrue, Message: c.message},
+						}
+					}
+					_ = kube.Tracker().Add(d)
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+				defer cancel()
+				started := time.Now()
+				all, err := harness.Cluster{Kube: kube}.Await(ctx, plan())
+				if took := time.Since(started); err != nil || took > c.within || len(all) != 2 || all[0].Ready {
+					t.Errorf("after %s: %+v, %v", took, all, err)
+				}
+				if c.message != "" && all[0].Reason != c.message {
+					t.Errorf("reason %q, want %q", all[0].Reason, c.message)
+				}
+			})
 		})
 	}
 }

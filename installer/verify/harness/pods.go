@@ -17,6 +17,8 @@ type State struct {
 	Bare bool
 	// Stuck says that waiting will not help.
 	Stuck bool
+	// Refused says that there is no pod, since the API server turns it down.
+	Refused bool
 	// Reason is why it is not ready, in words.
 	Reason string
 }

@@ -1,0 +1,119 @@
+// Package testapi gives tests a real kube-apiserver with its etcd, on loopback
+// and in a temporary folder, made of the executables that `lab build` leaves in
+// its cache. It builds nothing and downloads nothing. There is no controller
+// behind the API: Deployments make no pods, and a deleted namespace stays until
+// Finish is called. It is for tests only.
+package testapi
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+)
+
+// startLimit bounds how long the two processes may take; about five seconds on
+// an idle machine.
+const startLimit = 90 * time.Second
+
+// shared is the server of this test binary, started by the first test that
+// needs one.
+var shared struct {
+	once   sync.Once
+	server *server
+	err    error
+}
+
+// errNotBuilt means that there are no executables to start.
+var errNotBuilt = errors.New("kube-apiserver and etcd are not built; make them once with: make build && bin/lab build")
+
+// Main runs a package's tests and then stops the server they shared. It returns
+// the exit code, for use in TestMain.
+func Main(m *testing.M) int {
+	code := m.Run()
+	if shared.server != nil {
+		shared.server.stop()
+	}
+	return code
+}
+
+// Config returns the connection to the server of this test binary, with all
+// rights. Where the executables are missing the test is skipped, and fails in CI.
+// The package's TestMain must call Main.
+func Config(t testing.TB) *rest.Config {
+	t.Helper()
+	shared.once.Do(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), startLimit)
+		defer cancel()
+		shared.server, shared.err = start(ctx)
+	})
+	if errors.Is(shared.err, errNotBuilt) && os.Getenv("CI") == "" {
+		t.Skip(shared.err)
+	}
+	if shared.err != nil {
+		t.Fatal(shared.err)
+	}
+	config := rest.CopyConfig(shared.server.config)
+	config.QPS, config.Burst = -1, 0
+	return config
+}
+
+// Client is a typed client with all rights.
+func Client(t testing.TB) kubernetes.Interface {
+	t.Helper()
+	client, err := kubernetes.NewForConfig(Config(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+// Finish does what a namespace controller would do at last: it lets a deleted
+// namespace go. What is left in it is the caller's to look at.
+func Finish(ctx context.Context, t testing.TB, kube kubernetes.Interface, name string) {
+	t.Helper()
+	namespace, err := kube.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	namespace.Spec.Finalizers = nil
+	if _, err := kube.CoreV1().Namespaces().Finalize(ctx, namespace, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// tools is the newest folder of the lab's cache with both executables.
+func tools() (string, error) {
+	root := os.Getenv("EASTWEST_LAB_CACHE")
+	if root == "" {
+		cache, err := os.UserCacheDir()
+		if err != nil {
+			return "", errNotBuilt
+		}
+		root = filepath.Join(cache, "eastwest-lab")
+	}
+	found, newest := "", time.Time{}
+	servers, err := filepath.Glob(filepath.Join(root, "kubernetes", "*", "kube-apiserver"))
+	if err != nil {
+		return "", err
+	}
+	for _, path := range servers {
+		dir := filepath.Dir(path)
+		info, err := os.Stat(dir)
+		_, etcdErr := os.Stat(filepath.Join(dir, "etcd"))
+		if err == nil && etcdErr == nil && info.ModTime().After(newest) {
+			found, newest = dir, info.ModTime()
+		}
+	}
+	if found == "" {
+		return "", errNotBuilt
+	}
+	return found, nil
+}
