@@ -2,6 +2,7 @@ package installer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -93,6 +94,23 @@ type GatewaySpec struct {
 	PilotCertProvider string
 	// Values of the user, lowest layer first.
 	Values []render.Values
+}
+
+// checkGateways refuses, before anything is written, what Gateway would refuse
+// of the values of a member's gateway.
+func (in *Installer) checkGateways(ctx context.Context) error {
+	var refusals []error
+	for _, s := range in.alive() {
+		if foreignGateway(s) != nil && !in.options.Adopt {
+			continue
+		}
+		var refusal *problem.Error
+		_, err := in.gatewayObjects(ctx, s)
+		if errors.As(err, &refusal) {
+			refusals = append(refusals, onCluster(refusal, s.name()))
+		}
+	}
+	return errors.Join(refusals...)
 }
 
 // labelNetwork names the network of a cluster on istiod's namespace where nobody

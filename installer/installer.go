@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -255,6 +256,16 @@ func (in *Installer) meshID() string {
 	return ""
 }
 
+// without lists the checks to run, all if none is named, less one.
+func without(only []string, excluded string) []string {
+	if len(only) == 0 {
+		for _, check := range preflight.Checks() {
+			only = append(only, check.ID)
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(only), func(id string) bool { return id == excluded })
+}
+
 // Preflight runs the checks on the members that answered and records the
 // findings. Without names all checks are run.
 func (in *Installer) Preflight(ctx context.Context, only ...string) error {
@@ -262,10 +273,15 @@ func (in *Installer) Preflight(ctx context.Context, only ...string) error {
 	for _, s := range in.alive() {
 		input.Subjects = append(input.Subjects, s.subject())
 	}
-	if shared := preflight.SharedNetworks(input.Subjects); len(shared) > 0 && !in.options.ForceSameNetwork {
-		in.proveFlat(ctx, shared, input.FlatProved)
+	findings := preflight.Run(input, without(only, preflight.SameNetworkCheck)...)
+	// Whether equal networks are flat is found out by probe pods, so it is asked
+	// last, and not where something else is in the way already.
+	if preflight.Err(findings) == nil && (len(only) == 0 || slices.Contains(only, preflight.SameNetworkCheck)) {
+		if shared := preflight.SharedNetworks(input.Subjects); !in.options.ForceSameNetwork {
+			in.proveFlat(ctx, shared, input.FlatProved)
+		}
+		findings = append(findings, preflight.Run(input, preflight.SameNetworkCheck)...)
 	}
-	findings := preflight.Run(input, only...)
 	in.mu.Lock()
 	in.report.Findings = append(in.report.Findings, findings...)
 	in.mu.Unlock()

@@ -15,6 +15,9 @@ func (in *Installer) Up(ctx context.Context) error {
 	if err := in.CheckMerge(ctx); err != nil {
 		return err
 	}
+	if err := in.checkGateways(ctx); err != nil {
+		return err
+	}
 	if err := in.Trust(ctx); err != nil {
 		return err
 	}

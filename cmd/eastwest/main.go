@@ -4,14 +4,20 @@ package main
 
 import (
 	"context"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
+
+	"k8s.io/klog/v2"
 
 	"github.com/eastwest-mesh/eastwest/installer/cli"
 )
 
 func main() {
+	// client-go logs what it returns as an error, too.
+	klog.LogToStderr(false)
+	klog.SetOutput(io.Discard)
 	// A reader that goes away must not end a run in the middle of its work.
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -169,4 +169,3 @@ func (r *rig) as(ctx context.Context, t *testing.T, manager string, object *unst
 	must(client.Apply(ctx, object.GetName(), object, metav1.ApplyOptions{FieldManager: manager}))(t)
 	r.writes.take()
 }
-

@@ -62,6 +62,9 @@ func (a *Applier) current(ctx context.Context, wanted *unstructured.Unstructured
 	if apierrors.IsNotFound(err) {
 		return false, "it does not exist", nil
 	}
+	if ctx.Err() != nil {
+		return false, "", nil // what was read last says more
+	}
 	if err != nil {
 		return false, err.Error(), nil // a hiccup of the API server; ctx bounds it
 	}

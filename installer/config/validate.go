@@ -69,7 +69,8 @@ func Label(what, value string) error {
 // not empty: mesh IDs and networks are written as such.
 func LabelValue(what, value string) error {
 	if value == "" {
-		return problem.New(problem.Input, "InvalidName", "%s is empty", what)
+		return problem.New(problem.Input, "InvalidName", "%s is empty", what).
+			WithFix("give it a value, or leave it out")
 	}
 	if problems := validation.IsValidLabelValue(value); len(problems) > 0 {
 		return problem.New(problem.Input, "InvalidName", "%s %s is not a label value", what, quote(value)).

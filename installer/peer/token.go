@@ -3,6 +3,7 @@ package peer
 import (
 	"context"
 	"fmt"
+	"io"
 	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -30,11 +31,14 @@ type Token struct {
 	Kind   TokenKind
 	Expiry time.Time
 	// Value is the secret itself; it must not be logged or printed.
-	Value string
+	Value string `json:"-"`
 }
 
 // String hides the value.
 func (t Token) String() string { return string(t.Kind) + " token" }
+
+// Format hides the value from every verb, also from those that do not ask String.
+func (t Token) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, t.String()) }
 
 // ReadToken waits until the token Secret of an account is filled.
 func ReadToken(ctx context.Context, kube kubernetes.Interface, account Account) (Token, error) {

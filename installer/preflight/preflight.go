@@ -90,6 +90,9 @@ type Check struct {
 	run func(Input) []Finding
 }
 
+// SameNetworkCheck is the ID of the one check that may need probe pods.
+const SameNetworkCheck = "SameNetwork"
+
 // Checks lists all checks in the order they are reported.
 func Checks() []Check {
 	return []Check{
@@ -104,7 +107,7 @@ func Checks() []Check {
 		{"TrustDomainMismatch", "all members have one trust domain, or alias each other's", trustDomainMismatch},
 		{"NetworkMissing", "every istiod names the network of its pods", networkMissing},
 		{"NetworkMismatch", "namespace, injector, live proxies and gateway agree on the network", networkMismatch},
-		{"SameNetwork", "members with one network name reach each other's pods directly", sameNetwork},
+		{SameNetworkCheck, "members with one network name reach each other's pods directly", sameNetwork},
 		{"PodCIDROverlap", "members of one network have pod addresses of their own", podOverlap},
 		{"CertProvider", "istiod's pilotCertProvider fits the platform and the CA", certProvider},
 	}

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -75,13 +76,23 @@ func Client(t testing.TB) kubernetes.Interface {
 	return client
 }
 
-// Finish does what a namespace controller would do at last: it lets a deleted
-// namespace go. What is left in it is the caller's to look at.
+// Finish waits until a namespace is deleted, and does what a namespace controller
+// would do at last: it lets it go. What is left in it is the caller's to look at.
 func Finish(ctx context.Context, t testing.TB, kube kubernetes.Interface, name string) {
 	t.Helper()
-	namespace, err := kube.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
+	ticker := time.NewTicker(50 * time.Millisecond)
+	defer ticker.Stop()
+	namespace := &corev1.Namespace{}
+	for namespace.DeletionTimestamp == nil {
+		var err error
+		if namespace, err = kube.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatal(ctx.Err())
+		case <-ticker.C:
+		}
 	}
 	namespace.Spec.Finalizers = nil
 	if _, err := kube.CoreV1().Namespaces().Finalize(ctx, namespace, metav1.UpdateOptions{}); err != nil {

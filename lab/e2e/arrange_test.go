@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/eastwest-mesh/eastwest/lab/internal/mesh"
+	"github.com/eastwest-mesh/eastwest/lab/internal/plan"
 )
 
 // twoContexts is a kubeconfig with two contexts that lead to c1.
@@ -33,18 +34,26 @@ func twoContexts(t *testing.T) string {
 	return path
 }
 
-// claimVersion makes the istiods of c1 and cluster i say what Istio they are of.
-func claimVersion(t *testing.T, i int, mine, theirs string) (undo func()) {
+// claimVersion runs the istiod of cluster i from an image whose tag says that it
+// is of another Istio: the lab has only one.
+func claimVersion(t *testing.T, i int, version string) (undo func()) {
 	t.Helper()
-	const label = "app.kubernetes.io/version"
-	set := func(cluster int, version string) {
-		kubectl(t, cluster, "-n", "istio-system", "label", "deployment", "-l", "app=istiod", label+"="+version, "--overwrite")
+	socket := plan.Lab{Name: labName}.Cluster(i).ContainerdSocket()
+	images := func(args ...string) {
+		inNetns(t, i, append([]string{"ctr", "--address", socket, "--namespace", "k8s.io", "images"}, args...)...)
 	}
-	was := kubectl(t, 1, "-n", "istio-system", "get", "deployment", "-l", "app=istiod",
-		"-o", `jsonpath={.items[0].metadata.labels.app\.kubernetes\.io/version}`)
-	set(1, mine)
-	set(i, theirs)
-	return func() { set(1, was); set(i, was) }
+	run := func(image string) {
+		kubectl(t, i, "-n", mesh.Namespace, "set", "image", "deployment/istiod-"+revision(), "discovery="+image)
+		kubectl(t, i, "-n", mesh.Namespace, "rollout", "status", "deployment/istiod-"+revision(), "--timeout=2m")
+	}
+	was := kubectl(t, i, "-n", mesh.Namespace, "get", "deployment", "istiod-"+revision(), "-o", "jsonpath={.spec.template.spec.containers[0].image}")
+	repository, _, _ := strings.Cut(was, ":")
+	images("tag", was, repository+":"+version)
+	run(repository + ":" + version)
+	return func() {
+		run(was)
+		images("rm", repository+":"+version)
+	}
 }
 
 // dropCRDs takes Istio's networking API away from a cluster that does not use it.

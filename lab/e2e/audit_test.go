@@ -79,6 +79,24 @@ func (m marks) count(t *testing.T) (all, writes int) {
 	return all, writes
 }
 
+// wantNoWrites wants that no request since the mark changed a stored object, and
+// that there were requests at all.
+func (m marks) wantNoWrites(t *testing.T) {
+	t.Helper()
+	seen := 0
+	for i := range m {
+		for _, r := range m.requests(t, i+1) {
+			seen++
+			if r.stores() {
+				t.Errorf("c%d: %s %s (%d)", i+1, r.Verb, r.RequestURI, r.ResponseStatus.Code)
+			}
+		}
+	}
+	if seen == 0 {
+		t.Error("the audit logs hold no request of eastwest at all")
+	}
+}
+
 // stores reports whether a request was meant to change a stored object. Dry
 // runs, reviews of access and tokens, exec and port-forward store nothing.
 func (r request) stores() bool {

@@ -19,7 +19,9 @@ func testCreateMesh(t *testing.T) {
 		name string
 		run  func(t *testing.T)
 	}{
-		{"joins two and three, and is measured", testCreateMeshFigures},
+		{"joins them all, and is measured", testCreateMeshFigures},
+		{"bounded tokens", testBoundedTokens},
+		{"services that exist in both need consent", testMerge},
 		{"no API address is usable from one peer", testNoAddress},
 		{"C09 loopback addresses", testLoopback},
 		{"F46 one of three is down", testOneDown},
@@ -39,7 +41,7 @@ func testCreateMesh(t *testing.T) {
 // unlink removes all that create-mesh makes, and keeps the root.
 func unlink(t *testing.T) {
 	t.Helper()
-	must(t, join([]string{"down", "--yes"}, members(1, 2, 3))...)
+	must(t, join([]string{"down", "--yes"}, members(everyone()...))...)
 }
 
 // createMeshReport runs create-mesh on clusters and reads its report.
@@ -53,7 +55,8 @@ func createMeshReport(t *testing.T, exit int, args ...string) (changes, result) 
 }
 
 func testCreateMeshFigures(t *testing.T) {
-	for _, indices := range [][]int{{1, 2}, {1, 2, 3}} {
+	for n := 2; n <= len(suite.lab.Clusters); n++ {
+		indices := everyone()[:n]
 		start := mark(t)
 		r := must(t, createMesh(indices)...)
 		calls, writes := start.count(t)
@@ -93,6 +96,47 @@ func wantSecrets(t *testing.T, i int, want ...string) {
 	}
 }
 
+// testBoundedTokens asks for tokens that end: status says when.
+func testBoundedTokens(t *testing.T) {
+	must(t, createMesh([]int{1, 2}, "--token-ttl", "1h")...)
+	wantRemotes(t, 1, 2)
+	s, _ := status(t, 1, 2)
+	for _, l := range s.Links {
+		ends, err := time.Parse(time.RFC3339, l.Expiry)
+		if left := time.Until(ends); err != nil || l.Token != "bounded" || left <= 0 || left > time.Hour {
+			t.Errorf("link %s -> %s: token %q ends %q", l.Consumer, l.Producer, l.Token, l.Expiry)
+		}
+	}
+	report, _ := createMeshReport(t, 0, createMesh([]int{1, 2}, "--token-ttl", "1h")...)
+	if written := report.written(); len(written) > 0 {
+		t.Errorf("a second run wrote %q", written)
+	}
+}
+
+// testMerge joins clusters that both have a service of one name: it would start
+// to share traffic, so that needs consent.
+func testMerge(t *testing.T) {
+	const shop = `
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: till, namespace: shop}
+spec: {selector: {app: till}, ports: [{port: 80}]}`
+	for i := 1; i <= 2; i++ {
+		apply(t, i, shop)
+		defer remove(t, i, shop)
+	}
+	refusal{
+		args: createMesh([]int{1, 2}), exit: 4,
+		says: []string{"MergeNotAccepted", "shop/till", "--accept-merge", "--cluster-local"},
+	}.check(t)
+	must(t, createMesh([]int{1, 2}, "--accept-merge")...)
+	wantRemotes(t, 1, 2)
+}
+
 // testNoAddress cuts c2 off from the API server of c1: that pair is refused, and
 // the five others are done.
 func testNoAddress(t *testing.T) {
@@ -112,6 +156,23 @@ func testNoAddress(t *testing.T) {
 	report, _ = createMeshReport(t, 0, createMesh([]int{1, 2, 3})...)
 	wantOnly(t, report, "istiod-c2", "account-c2", "remote-c1", "istio-remote-secret-c1")
 	wantRemotes(t, 1, 2, 3)
+	unlink(t)
+
+	for i := 1; i <= 2; i++ {
+		firewall(t, i, "ip saddr "+cluster(3-i).NodeIP+" tcp dport 6443")
+		defer closeFirewall(t, i)
+	}
+	before := mark(t)
+	r = eastwest(t, createMesh([]int{1, 2})...)
+	r.wantExit(t, 4)
+	r.wantErr(t, "NoAPIAddress", "--server c1=https://", "--server c2=https://")
+	for i := 1; i <= 2; i++ {
+		for _, one := range before.requests(t, i) {
+			if one.stores() && one.ObjectRef.Resource != "pods" {
+				t.Errorf("no pair has an address, yet it wrote to c%d: %s %s", i, one.Verb, one.RequestURI)
+			}
+		}
+	}
 }
 
 // wantOnly wants that a run wrote something, and nothing but what is named so.

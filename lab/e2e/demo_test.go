@@ -15,12 +15,22 @@ import (
 // become one mesh in one command.
 func testDemo(t *testing.T) {
 	wantApart(t)
+	suite.baseline = snapAll(t)
+	t.Run("plan writes nothing", func(t *testing.T) { testPlan(t, 10) })
 	suite.state = unknown
 	r := must(t, append(upArgs(1, 2), "-o", "json")...)
 	suite.state = joinedTwo
 	suite.figures.took("up of 2 clusters, with CAs replaced and verified", r.took)
 	upReport(t, r).wantMatrix(t, 2)
 	t.Run("the guide's steps by hand", testGuide)
+}
+
+// testPlan asks what up would do: the exit code says whether there is anything.
+func testPlan(t *testing.T, exit int) {
+	before := mark(t)
+	args := append([]string{"plan", "--exit-code"}, upArgs(1, 2)[1:]...)
+	eastwest(t, args...).wantExit(t, exit)
+	before.wantNoWrites(t)
 }
 
 // testThird adds a cluster by the same command with one more kubeconfig. The

@@ -13,4 +13,5 @@
 //
 // EASTWEST_BIN is the binary under test (default: ../../bin/eastwest). A lab that
 // is up is reused and stays up, unless CI or EASTWEST_E2E_DOWN is set.
+// EASTWEST_E2E_FOUR adds a fourth cluster, to measure create-mesh with.
 package e2e

@@ -7,6 +7,9 @@ import (
 	"testing"
 )
 
+// both are the links between c1 and c2.
+var both = []string{"c1 -> c2", "c2 -> c1"}
+
 // policyFaults are objects of the user in the namespace of the workloads.
 func policyFaults() map[string]fault {
 	return map[string]fault{
@@ -15,13 +18,13 @@ apiVersion: security.istio.io/v1
 kind: PeerAuthentication
 metadata: {name: plain, namespace: policy}
 spec: {mtls: {mode: DISABLE}}`,
-			fault{check: "policy-peer-authentication", fix: "PERMISSIVE or STRICT"}),
+			fault{check: "policy-peer-authentication", links: both, fix: "PERMISSIVE or STRICT"}),
 		"DestinationRule with TLS disabled": policy(1, `
 apiVersion: networking.istio.io/v1
 kind: DestinationRule
 metadata: {name: plain, namespace: policy}
 spec: {host: "*.policy.svc.cluster.local", trafficPolicy: {tls: {mode: DISABLE}}}`,
-			fault{check: "policy-destination-rule", fix: "set trafficPolicy.tls.mode of DestinationRule policy/plain to ISTIO_MUTUAL"}),
+			fault{check: "policy-destination-rule", links: both, fix: "set trafficPolicy.tls.mode of DestinationRule policy/plain to ISTIO_MUTUAL"}),
 		"deny-all AuthorizationPolicy": policy(2, `
 apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy

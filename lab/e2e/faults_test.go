@@ -26,6 +26,8 @@ type fault struct {
 	// check and hop are the finding that must be there, cluster where it must be
 	// mended, fix a part of how.
 	check, hop, cluster, fix string
+	// links are those it breaks, c1 -> c2 alone if there are none.
+	links []string
 	// evidence is a part of what was read, works that traffic flows still.
 	evidence string
 	works    bool
@@ -49,6 +51,9 @@ func testFaults(t *testing.T) {
 			t.Run(name, table[name].run)
 		}
 	}
+	t.Run("a member that does not answer costs its own rows", testDeadMember)
+	t.Run("an interrupted verification leaves nothing", testInterrupted)
+	wantNoVerification(t)
 }
 
 func (f fault) run(t *testing.T) {
@@ -84,8 +89,12 @@ func (f fault) compare(t *testing.T, found finding) {
 	if found.Hop != f.hop || found.Severity != "fail" || found.Cluster != f.cluster {
 		t.Errorf("found %s at hop %q on %q, want a failure at hop %q on %q", found.Severity, found.Hop, found.Cluster, f.hop, f.cluster)
 	}
-	if !slices.Contains(found.Links, "c1 -> c2") {
-		t.Errorf("it is about links %q, want c1 -> c2", found.Links)
+	want := f.links
+	if want == nil {
+		want = []string{"c1 -> c2"}
+	}
+	if !slices.Equal(found.Links, want) {
+		t.Errorf("it is about links %q, want %q", found.Links, want)
 	}
 	if !strings.Contains(found.Fix, f.fix) {
 		t.Errorf("the fix is %q, want %q in it", found.Fix, f.fix)

@@ -24,7 +24,7 @@ func trustFaults() map[string]fault {
 				replace(t, other)
 			},
 			undo:  func(t *testing.T) { replace(t, dir("trust")) },
-			check: "certificate-roots", hop: "certificate", cluster: "c2", fix: "eastwest trust apply --replace-ca",
+			check: "certificate-roots", hop: "certificate", cluster: "c2", fix: "eastwest trust apply --replace-ca", links: both,
 		},
 	}
 }

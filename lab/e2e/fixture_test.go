@@ -28,6 +28,15 @@ const (
 	joinedThree
 )
 
+// everyone is the clusters of the lab, counted from 1.
+func everyone() []int {
+	var all []int
+	for i := range suite.lab.Clusters {
+		all = append(all, i+1)
+	}
+	return all
+}
+
 // upArgs are the arguments of the demo's up.
 func upArgs(indices ...int) []string {
 	return join([]string{
@@ -43,8 +52,8 @@ func wantApart(t *testing.T) {
 		return
 	}
 	sweep(t)
-	must(t, join([]string{"down", "--purge-trust", "--restart-workloads", "--yes"}, members(1, 2, 3))...)
-	for i := 1; i <= 3; i++ {
+	must(t, join([]string{"down", "--purge-trust", "--restart-workloads", "--yes"}, members(everyone()...))...)
+	for _, i := range everyone() {
 		kubectl(t, i, "delete", "namespace", "sample", policyNamespace, "--ignore-not-found")
 	}
 	if err := os.RemoveAll(dir("trust")); err != nil {
@@ -60,13 +69,15 @@ func wantTrusted(t *testing.T) {
 		return
 	}
 	sweep(t)
-	if suite.state == apart {
-		must(t, "trust", "init", "--dir", dir("trust"), "--mesh", "lab-mesh", "c1", "c2", "c3")
-		must(t, join([]string{"trust", "apply", "--dir", dir("trust"), "--replace-ca", "--restart-workloads"}, members(1, 2, 3))...)
-	} else {
-		wantJoined(t, 3)
-		must(t, join([]string{"down", "--yes"}, members(1, 2, 3))...)
+	if suite.state != apart {
+		must(t, join([]string{"down", "--yes"}, members(everyone()...))...)
 	}
+	names := []string{"trust", "init", "--dir", dir("trust"), "--mesh", "lab-mesh"}
+	for _, c := range suite.lab.Clusters {
+		names = append(names, c.Name)
+	}
+	must(t, names...)
+	must(t, join([]string{"trust", "apply", "--dir", dir("trust"), "--replace-ca", "--restart-workloads"}, members(everyone()...))...)
 	suite.state = trusted
 }
 
@@ -100,7 +111,7 @@ func sweep(t *testing.T) {
 	}
 	ctx, cancel := bounded(t)
 	defer cancel()
-	for i := 1; i <= 3; i++ {
+	for _, i := range everyone() {
 		closeFirewall(t, i)
 		for _, component := range []string{"kube-apiserver", "balancer"} {
 			if err := cluster(i).Start(ctx, component); err != nil {

@@ -43,7 +43,9 @@ func newFront(t *testing.T, indices ...int) *front {
 		if err != nil {
 			t.Fatal(err)
 		}
-		server := httptest.NewTLSServer(f.handler(t, config))
+		server := httptest.NewUnstartedServer(f.handler(t, config))
+		server.Config.ErrorLog = silence()
+		server.StartTLS()
 		t.Cleanup(server.Close)
 		path := filepath.Join(t.TempDir(), c.Name)
 		if err := os.WriteFile(path, frontKubeconfig(c.Context, server), 0o600); err != nil {
@@ -71,7 +73,7 @@ func (f *front) handler(t *testing.T, config *rest.Config) http.Handler {
 			Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(target) },
 			Transport:     transport,
 			FlushInterval: -1,
-			ErrorLog:      log.New(io.Discard, "", 0), // killed clients are what the front is for
+			ErrorLog:      silence(),
 		}
 	}
 	admin, other := forwarder(config), forwarder(rest.AnonymousClientConfig(config))
@@ -88,6 +90,9 @@ func (f *front) handler(t *testing.T, config *rest.Config) http.Handler {
 		f.gate(r, forward)
 	})
 }
+
+// silence is a log nobody reads: killed clients are what the front is for.
+func silence() *log.Logger { return log.New(io.Discard, "", 0) }
 
 func frontKubeconfig(name string, server *httptest.Server) []byte {
 	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})

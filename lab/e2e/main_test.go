@@ -18,10 +18,12 @@ const labName = "e2e"
 // suite is what all tests share: the lab, the binary, and what is known of the
 // clusters. Tests do not run in parallel.
 var suite struct {
-	lab     *lab.Lab
-	binary  string
-	state   state
-	figures figures
+	lab    *lab.Lab
+	binary string
+	state  state
+	// baseline are the objects of the clusters before any of them was joined.
+	baseline []snapshot
+	figures  figures
 }
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
@@ -47,7 +49,11 @@ func run(m *testing.M) int {
 	if _, err := os.Stat(suite.binary); err != nil {
 		return fail("find the binary; fix: make build, or set EASTWEST_BIN", err)
 	}
-	suite.lab, err = lab.Up(ctx, lab.Options{Name: labName, Clusters: 3, Istio: &lab.Istio{}, Progress: os.Stderr})
+	clusters := 3
+	if os.Getenv("EASTWEST_E2E_FOUR") != "" {
+		clusters = 4
+	}
+	suite.lab, err = lab.Up(ctx, lab.Options{Name: labName, Clusters: clusters, Istio: &lab.Istio{}, Progress: os.Stderr})
 	if err != nil {
 		return fail("bring up the lab", err)
 	}
@@ -83,6 +89,7 @@ func TestMesh(t *testing.T) {
 		{"leave", testLeave},
 		{"F49 leave with that member unreachable", testLeaveUnreachable},
 		{"down leaves what was before up", testDown},
+		{"a mesh made by hand", testBrownfield},
 	} {
 		t.Run(part.name, part.run)
 	}
