@@ -3,7 +3,10 @@ package installer
 import (
 	"context"
 	"errors"
+	"net"
+	"slices"
 	"sort"
+	"strconv"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -87,7 +90,11 @@ func (in *Installer) Status(ctx context.Context) (*Status, error) {
 		return err
 	})
 	for _, s := range in.sites {
-		status.Members = append(status.Members, memberStatus(s))
+		one := memberStatus(s)
+		if declared := in.declared(s); len(declared) > 0 {
+			one.Gateway = declared
+		}
+		status.Members = append(status.Members, one)
 	}
 	links, err := in.links()
 	if err != nil {
@@ -118,6 +125,30 @@ func (s *Status) err() error {
 		broken = append(broken, failure)
 	}
 	return errors.Join(broken...)
+}
+
+// declared lists the addresses by which the other members' istiods were told to
+// dial a member's gateway; none where they read its Service.
+func (in *Installer) declared(s *site) []string {
+	if s.facts == nil {
+		return nil
+	}
+	if gateway := s.ours(); gateway == nil || gateway.Network != "" {
+		return nil
+	}
+	var addresses []string
+	for _, consumer := range in.sites {
+		if consumer == s || consumer.facts == nil {
+			continue
+		}
+		for _, one := range consumer.facts.Declared {
+			address := net.JoinHostPort(one.Address, strconv.FormatInt(one.Port, 10))
+			if one.Network == s.network() && !slices.Contains(addresses, address) {
+				addresses = append(addresses, address)
+			}
+		}
+	}
+	return addresses
 }
 
 func memberStatus(s *site) MemberStatus {

@@ -20,7 +20,8 @@ func TestDiff(t *testing.T) {
 		"what the API server writes by itself": {
 			"ConfigMap",
 			map[string]any{"metadata": map[string]any{"resourceVersion": "1", "uid": "x", "generation": int64(1)}, "status": map[string]any{"a": "1"}},
-			map[string]any{"metadata": map[string]any{"resourceVersion": "2", "managedFields": []any{"x"}, "creationTimestamp": "now"}}, nil,
+			map[string]any{"metadata": map[string]any{"resourceVersion": "2", "managedFields": []any{"x"}, "creationTimestamp": "now"}},
+			nil,
 		},
 		"fields by path, sorted": {
 			"Service",
@@ -29,11 +30,15 @@ func TestDiff(t *testing.T) {
 			[]FieldDiff{{"spec.gone", "true", ""}, {"spec.new", "", "[1]"}, {"spec.type", `"ClusterIP"`, `"NodePort"`}},
 		},
 		"a map that was a text": {
-			"X", map[string]any{"a": "1"}, map[string]any{"a": map[string]any{"b": "2"}},
+			"X",
+			map[string]any{"a": "1"},
+			map[string]any{"a": map[string]any{"b": "2"}},
 			[]FieldDiff{{"a", `"1"`, `{"b":"2"}`}},
 		},
 		"long values are cut": {
-			"ConfigMap", map[string]any{"data": map[string]any{"a": "1"}}, map[string]any{"data": map[string]any{"a": long}},
+			"ConfigMap",
+			map[string]any{"data": map[string]any{"a": "1"}},
+			map[string]any{"data": map[string]any{"a": long}},
 			[]FieldDiff{{"data.a", `"1"`, `"` + long[:119] + "..."}},
 		},
 	} {

@@ -48,19 +48,23 @@ func TestInjectedWorkloads(t *testing.T) {
 		"nothing is injected": {[]runtime.Object{plain}, nil, nil},
 		"a Deployment through its ReplicaSet, once for all pods": {
 			[]runtime.Object{replicaSet("web-1", "Deployment", "web"), pod("web-1-a", "ReplicaSet", "web-1"), pod("web-1-b", "ReplicaSet", "web-1")},
-			[]string{"Deployment shop/web"}, nil,
+			[]string{"Deployment shop/web"},
+			nil,
 		},
 		"a ReplicaSet from before the label": {
 			[]runtime.Object{unlabelled, pod("old-1-a", "ReplicaSet", "old-1")},
-			[]string{"Deployment shop/old"}, nil,
+			[]string{"Deployment shop/old"},
+			nil,
 		},
 		"sets and daemons, sorted": {
 			[]runtime.Object{pod("db-0", "StatefulSet", "db"), pod("agent-x", "DaemonSet", "agent")},
-			[]string{"DaemonSet shop/agent", "StatefulSet shop/db"}, nil,
+			[]string{"DaemonSet shop/agent", "StatefulSet shop/db"},
+			nil,
 		},
 		"pods that nothing rolls out": {
 			[]runtime.Object{pod("bare", "", ""), pod("job-x", "Job", "job"), replicaSet("alone", "", ""), pod("alone-x", "ReplicaSet", "alone")},
-			nil, []string{"shop/alone-x", "shop/bare", "shop/job-x"},
+			nil,
+			[]string{"shop/alone-x", "shop/bare", "shop/job-x"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -40,6 +40,9 @@ type Facts struct {
 	Gateways []Gateway
 	// Exposures are Istio Gateways with an AUTO_PASSTHROUGH server.
 	Exposures []Exposure
+	// Declared are the addresses of other clusters' gateways that this one's
+	// istiod was told by hand.
+	Declared []Declared
 	// RemoteSecrets are the credentials istiod has for other clusters.
 	RemoteSecrets []RemoteSecret
 	// Proxies are what live sidecars and gateways were told of their identity,
@@ -125,6 +128,12 @@ type Exposure struct {
 	Port            int64
 	Hosts           []string
 	Labels          map[string]string
+}
+
+// Declared is an address of a gateway elsewhere: a Gateway of class istio-remote.
+type Declared struct {
+	Network, Address string
+	Port             int64
 }
 
 // RemoteSecret is a credential that istiod uses for another cluster. It holds

@@ -20,7 +20,7 @@ func gather(ctx context.Context, m *Member) (*Facts, error) {
 		return nil, Unreachable(m.Name, err)
 	}
 	readers := []func(context.Context, *Member, *Facts) error{
-		readGroups, readNodes, readControlPlanes, readTags, readGateways, readExposures,
+		readGroups, readNodes, readControlPlanes, readTags, readGateways, readExposures, readDeclared,
 		readRemoteSecrets, readProxies, readTrust,
 	}
 	group, ctx := errgroup.WithContext(ctx)

@@ -3,6 +3,7 @@ package member
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"sort"
 	"strings"
 
@@ -184,10 +185,12 @@ func injector(text string) Injector {
 		Found: true, ClusterName: global.MultiCluster.ClusterName, Network: global.Network,
 		MeshID: global.MeshID, PilotCertProvider: global.PilotCertProvider, CAAddress: global.CAAddress,
 	}
-	tag, _ := global.Tag.(string)
 	injector.ProxyImage = global.Proxy.Image
-	if !strings.Contains(injector.ProxyImage, "/") && global.Hub != "" {
-		injector.ProxyImage = global.Hub + "/" + injector.ProxyImage + ":" + tag
+	if injector.ProxyImage != "" && !strings.Contains(injector.ProxyImage, "/") && global.Hub != "" {
+		injector.ProxyImage = global.Hub + "/" + injector.ProxyImage
+		if global.Tag != nil {
+			injector.ProxyImage += fmt.Sprint(":", global.Tag)
+		}
 	}
 	return injector
 }

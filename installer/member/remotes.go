@@ -43,6 +43,8 @@ func remoteSecret(secret corev1.Secret) RemoteSecret {
 			key.Problem = "its current context does not exist"
 		} else if cluster, ok := config.Clusters[current.Cluster]; ok {
 			key.Server, key.CAHash = cluster.Server, CAHash(cluster.CertificateAuthorityData)
+		} else {
+			key.Problem = "the cluster of its context does not exist"
 		}
 		remote.Keys = append(remote.Keys, key)
 	}

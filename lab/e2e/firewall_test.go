@@ -10,14 +10,14 @@ import (
 // firewallTable is the suite's own table in a cluster's network namespace.
 const firewallTable = "inet eastwest-e2e"
 
-// firewall drops what matches the rule before cluster i sees it, replies of
-// connections that stand included.
+// firewall drops what matches the rule when it comes to cluster i from outside,
+// packets of connections that stand included.
 func firewall(t *testing.T, i int, match string) {
 	t.Helper()
 	rules := fmt.Sprintf(`table %[1]s
 delete table %[1]s
 table %[1]s {
-  chain in { type filter hook prerouting priority -400; %[2]s drop; }
+  chain in { type filter hook prerouting priority -400; iifname "eth0" %[2]s drop; }
 }`, firewallTable, match)
 	ctx, cancel := bounded(t)
 	defer cancel()

@@ -85,6 +85,7 @@ func TestMesh(t *testing.T) {
 		{"istioctl agrees", testIstioctl},
 		{"a second up changes nothing", testSecondUp},
 		{"faults", testFaults},
+		{"a gateway behind a NAT", testAdvertise},
 		{"create-mesh", testCreateMesh},
 		{"leave", testLeave},
 		{"F49 leave with that member unreachable", testLeaveUnreachable},
