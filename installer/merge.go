@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/eastwest-mesh/eastwest/installer/config"
 	"github.com/eastwest-mesh/eastwest/installer/member"
 	"github.com/eastwest-mesh/eastwest/installer/preflight"
 	"github.com/eastwest-mesh/eastwest/internal/problem"
@@ -23,9 +24,9 @@ func (in *Installer) CheckMerge(ctx context.Context) error {
 	if err := in.checkClusterLocal(local); err != nil {
 		return err
 	}
-	open := preflight.Unaccepted(merges, local)
-	if len(open) == 0 || in.mesh.Spec.Peers.AcceptMerge || in.linked() {
-		return nil
+	open, err := in.newMerges(preflight.Unaccepted(merges, local))
+	if err != nil || len(open) == 0 || in.mesh.Spec.Peers.AcceptMerge {
+		return err
 	}
 	var lines []string
 	for _, merge := range open {
@@ -65,22 +66,35 @@ func describeMerge(merge preflight.Merge) string {
 	return text
 }
 
-// linked reports whether every wanted link has its remote secret already.
-func (in *Installer) linked() bool {
+// newMerges are the merges between members of which some pair is not linked yet.
+func (in *Installer) newMerges(merges []preflight.Merge) ([]preflight.Merge, error) {
 	links, err := in.links()
 	if err != nil {
-		return false
+		return nil, err
 	}
-	for _, link := range links {
-		consumer, producer := in.site(link.Consumer), in.site(link.Producer)
-		if !consumer.alive() || !producer.alive() {
-			continue
-		}
-		if _, found := remoteKey(consumer, producer); !found {
-			return false
+	var fresh []preflight.Merge
+	for _, merge := range merges {
+		for _, link := range links {
+			_, inConsumer := merge.Endpoints[link.Consumer]
+			_, inProducer := merge.Endpoints[link.Producer]
+			if inConsumer && inProducer && !in.linked(link) {
+				fresh = append(fresh, merge)
+				break
+			}
 		}
 	}
-	return true
+	return fresh, nil
+}
+
+// linked reports whether a consumer has a remote secret for a producer. Members
+// that are out of the run gain no link.
+func (in *Installer) linked(link config.Link) bool {
+	consumer, producer := in.site(link.Consumer), in.site(link.Producer)
+	if !consumer.alive() || !producer.alive() {
+		return true
+	}
+	_, found := remoteKey(consumer, producer)
+	return found
 }
 
 // checkClusterLocal makes sure that what is said to stay local does: that is a

@@ -54,6 +54,8 @@ func TestScripts(t *testing.T) {
 
 func setupScript(env *testscript.Env) error {
 	env.Setenv("HOME", env.WorkDir)
+	// Under the race detector every process would sleep a second before it ends.
+	env.Setenv("GORACE", "atexit_sleep_ms=0")
 	if err := os.CopyFS(filepath.Join(env.WorkDir, "kube"), os.DirFS("testdata/kube")); err != nil {
 		return err
 	}
@@ -117,6 +119,7 @@ func closedCommand(ts *testscript.TestScript, neg bool, args []string) {
 	var stderr strings.Builder
 	command := exec.Command(args[0], args[1:]...)
 	command.Dir, command.Stdout, command.Stderr = ts.MkAbs("."), writing, &stderr
+	command.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0")
 	err = command.Run()
 	if err != nil || stderr.Len() > 0 {
 		ts.Fatalf("%v, stderr %q; want exit 0 and silence", err, stderr.String())

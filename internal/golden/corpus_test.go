@@ -58,7 +58,7 @@ func TestCorpusOnAChild(t *testing.T) {
 			if tc.update {
 				child.Args = append(child.Args, "-update")
 			}
-			child.Env = append(os.Environ(), "GOLDEN_TEST_DIR="+filepath.Dir(path), "CI="+tc.ci)
+			child.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0", "GOLDEN_TEST_DIR="+filepath.Dir(path), "CI="+tc.ci)
 			out, err := child.CombinedOutput()
 			if (err != nil) != (tc.says != "") || !strings.Contains(string(out), tc.says) {
 				t.Errorf("got %v, want %q in:\n%s", err, tc.says, out)
@@ -78,7 +78,7 @@ func TestCorpusOnAChild(t *testing.T) {
 func TestAnEmptyCorpusFails(t *testing.T) {
 	t.Parallel()
 	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestUpper$")
-	child.Env = append(os.Environ(), "GOLDEN_TEST_DIR="+t.TempDir())
+	child.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0", "GOLDEN_TEST_DIR="+t.TempDir())
 	if out, err := child.CombinedOutput(); err == nil || !strings.Contains(string(out), "no case matches") {
 		t.Errorf("a glob without a match must fail, got %v:\n%s", err, out)
 	}
