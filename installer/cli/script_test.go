@@ -17,11 +17,12 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/eastwest-mesh/eastwest/internal/golden"
+	"github.com/eastwest-mesh/eastwest/internal/testapi"
 )
 
 // TestMain lets the scripts start this binary as the command eastwest.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"eastwest": func() {
+	testscript.Main(tests{m}, map[string]func(){"eastwest": func() {
 		signal.Ignore(syscall.SIGPIPE)
 		os.Exit(Run(context.Background(), SystemEnv(), os.Args[1:]))
 	}})
@@ -137,3 +138,8 @@ func sizeCommand(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	ts.Check(errors.Join(file.Truncate(size), file.Close()))
 }
+
+// tests stops the API server that some tests share when they are done.
+type tests struct{ *testing.M }
+
+func (t tests) Run() int { return testapi.Main(t.M) }

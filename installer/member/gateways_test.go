@@ -132,3 +132,44 @@ func TestExposureOf(t *testing.T) {
 		})
 	}
 }
+
+// remoteGateway is a Gateway of the Gateway API that declares addresses.
+func remoteGateway(class string, port int64, hosts ...any) unstructured.Unstructured {
+	var addresses []any
+	for _, host := range hosts {
+		addresses = append(addresses, map[string]any{"type": "IPAddress", "value": host})
+	}
+	return unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway",
+		"metadata": map[string]any{"namespace": "istio-system", "name": "g", "labels": map[string]any{NetworkLabel: "net-west"}},
+		"spec": map[string]any{
+			"gatewayClassName": class, "addresses": addresses, "listeners": []any{map[string]any{"name": "l", "port": port}},
+		},
+	}}
+}
+
+func TestDeclaredOf(t *testing.T) {
+	t.Parallel()
+	broken := remoteGateway("istio-remote", 15443, "203.0.113.9")
+	broken.Object["spec"].(map[string]any)["addresses"] = []any{"203.0.113.9"}
+	for name, tc := range map[string]struct {
+		gateway unstructured.Unstructured
+		want    []Declared
+	}{
+		"one address": {remoteGateway("istio-remote", 15443, "203.0.113.9"), []Declared{{Network: "net-west", Address: "203.0.113.9", Port: 15443}}},
+		"two of them": {
+			remoteGateway("istio-remote", 443, "203.0.113.9", "gw.example"),
+			[]Declared{{Network: "net-west", Address: "203.0.113.9", Port: 443}, {Network: "net-west", Address: "gw.example", Port: 443}},
+		},
+		"a class that deploys":  {remoteGateway("istio-east-west", 15008, "203.0.113.9"), nil},
+		"no address":            {remoteGateway("istio-remote", 15443), nil},
+		"an address of no form": {broken, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if diff := cmp.Diff(tc.want, declaredOf(tc.gateway)); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+}

@@ -78,11 +78,14 @@ func cluster(objects []runtime.Object, groups ...string) (*Member, *fake.Clients
 	}
 	// The fake would guess the plural of Gateway wrong, so it is told the resource.
 	dynamic := dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(),
-		map[schema.GroupVersionResource]string{istioGateways: "GatewayList"})
+		map[schema.GroupVersionResource]string{istioGateways: "GatewayList", apiGateways: "GatewayList"})
 	for _, name := range groups {
 		exposure := istioGateway(istioServer("AUTO_PASSTHROUGH", 15443, "*.local"))
 		exposure.SetName(strings.ReplaceAll(name, "/", "-"))
 		_ = dynamic.Tracker().Create(istioGateways, &exposure, "istio-system")
+		declared := remoteGateway("istio-remote", 15443, "203.0.113.9")
+		declared.SetName(exposure.GetName())
+		_ = dynamic.Tracker().Create(apiGateways, &declared, "istio-system")
 	}
 	return &Member{Name: "east", IstioNamespace: "istio-system", Kube: kube, Dynamic: dynamic}, kube
 }
@@ -117,8 +120,8 @@ func TestGather(t *testing.T) {
 	if len(facts.Gateways) != 1 || facts.Gateways[0].Ready != 2 {
 		t.Errorf("gateways %+v", facts.Gateways)
 	}
-	if len(facts.Exposures) != 2 || len(facts.RemoteSecrets) != 1 || facts.RemoteSecrets[0].Keys[0].ClusterID != "west" || len(facts.Proxies) != 1 {
-		t.Errorf("exposures %+v, remote secrets %+v, proxies %+v", facts.Exposures, facts.RemoteSecrets, facts.Proxies)
+	if len(facts.Exposures) != 2 || len(facts.RemoteSecrets) != 1 || facts.RemoteSecrets[0].Keys[0].ClusterID != "west" || len(facts.Proxies) != 1 || len(facts.Declared) != 2 {
+		t.Errorf("exposures %+v, remote secrets %+v, proxies %+v, declared %+v", facts.Exposures, facts.RemoteSecrets, facts.Proxies, facts.Declared)
 	}
 }
 

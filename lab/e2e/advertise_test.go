@@ -19,8 +19,7 @@ const natPort = 9443
 // testAdvertise puts the gateway of c2 behind a real NAT: peers can dial it at
 // an address which its Service knows nothing of, and not otherwise.
 func testAdvertise(t *testing.T) {
-	wantJoined(t, 2)
-	sample(t)
+	wantApart(t)
 	for i := 1; i <= 2; i++ {
 		defer installGatewayAPI(t, i)()
 	}
@@ -33,6 +32,7 @@ func testAdvertise(t *testing.T) {
 	suite.state = unknown
 	r := must(t, append(upArgs(1, 2), "-o", "json", "--advertise", fmt.Sprintf("c2=%s:%d", outside, natPort))...)
 	upReport(t, r).wantMatrix(t, 2)
+	sample(t)
 	label := kubectl(t, 2, "-n", "istio-system", "get", "service", gatewayName, "-o", `jsonpath={.metadata.labels.topology\.istio\.io/network}`)
 	if label != "" {
 		t.Errorf("the gateway's Service carries network %q: istiod would prefer it to the advertised address", label)

@@ -21,9 +21,7 @@ func testDown(t *testing.T) {
 	down := join([]string{"down", "--purge-trust", "--restart-workloads", "--yes"}, members(everyone()...))
 	r := must(t, down...)
 	suite.figures.took("down --purge-trust of 2 clusters with workloads", r.took)
-	for i := range suite.lab.Clusters {
-		kubectl(t, i+1, "delete", "namespace", "sample", policyNamespace, "--ignore-not-found")
-	}
+	forgetWorkloads(t)
 	suite.state = apart
 	for i, before := range suite.baseline {
 		wantSame(t, i+1, before)

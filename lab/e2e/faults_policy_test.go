@@ -30,7 +30,7 @@ apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
 metadata: {name: nobody, namespace: policy}
 spec: {}`,
-			fault{check: "policy-authorization", fix: "AuthorizationPolicy policy/nobody"}),
+			fault{check: "policy-authorization", links: []string{"c1 -> c2", "c2 -> c2"}, fix: "AuthorizationPolicy policy/nobody"}),
 		"Sidecar scope hiding the host": policy(1, `
 apiVersion: networking.istio.io/v1
 kind: Sidecar

@@ -53,13 +53,19 @@ func wantApart(t *testing.T) {
 	}
 	sweep(t)
 	must(t, join([]string{"down", "--purge-trust", "--restart-workloads", "--yes"}, members(everyone()...))...)
-	for _, i := range everyone() {
-		kubectl(t, i, "delete", "namespace", "sample", policyNamespace, "--ignore-not-found")
-	}
+	forgetWorkloads(t)
 	if err := os.RemoveAll(dir("trust")); err != nil {
 		t.Fatal(err)
 	}
 	suite.state = apart
+}
+
+// forgetWorkloads deletes the namespaces that tests deploy to.
+func forgetWorkloads(t *testing.T) {
+	t.Helper()
+	for _, i := range everyone() {
+		kubectl(t, i, "delete", "namespace", "sample", policyNamespace, "--ignore-not-found")
+	}
 }
 
 // wantTrusted gives all clusters one root and takes everything else away.
@@ -72,6 +78,7 @@ func wantTrusted(t *testing.T) {
 	if suite.state != apart {
 		must(t, join([]string{"down", "--yes"}, members(everyone()...))...)
 	}
+	forgetWorkloads(t)
 	names := []string{"trust", "init", "--dir", dir("trust"), "--mesh", "lab-mesh"}
 	for _, c := range suite.lab.Clusters {
 		names = append(names, c.Name)
@@ -99,7 +106,7 @@ func wantJoined(t *testing.T, n int) {
 		return
 	}
 	all := []int{1, 2, 3}[:n]
-	must(t, append(upArgs(all...), "--no-verify")...)
+	must(t, append(upArgs(all...), "--no-verify", "--accept-merge")...)
 	suite.state = want
 }
 

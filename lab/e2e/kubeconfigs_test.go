@@ -79,7 +79,8 @@ func testFiles(t *testing.T) {
 		user.ClientCertificate, user.ClientKey = write(t, "cert", user.ClientCertificateData), write(t, "key", user.ClientKeyData)
 		c.CertificateAuthorityData, user.ClientCertificateData, user.ClientKeyData = nil, nil, nil
 	})
-	must(t, join([]string{"status", "--kubeconfig", "c1=" + path}, members(2))...)
+	must(t, join([]string{"create-mesh", "--kubeconfig", "c1=" + path}, members(2))...)
+	wantRemotes(t, 1, 2)
 }
 
 // testProxyURL: the operator's proxy is used for our own calls and is never
