@@ -214,4 +214,3 @@ func namespaceLabels(t *testing.T, kube kubernetes.Interface) string {
 	}
 	return fmt.Sprint(namespace.Labels)
 }
-

@@ -55,7 +55,7 @@ someday: {unknown: fields}
 
 const injectorValues = `{"global": {
   "meshID": "mesh-1", "network": "net-east", "pilotCertProvider": "kubernetes", "caAddress": "ca:1",
-  "hub": "docker.io/istio", "tag": "1.31.1", "proxy": {"image": "proxyv2"},
+  "hub": "registry.example/istio", "tag": "1.31.1", "proxy": {"image": "proxyv2"},
   "multiCluster": {"clusterName": "east"}
 }, "revision": "x"}`
 
@@ -90,7 +90,7 @@ func TestControlPlane(t *testing.T) {
 				ProxyMetadata: map[string]string{"CA_PROVIDER": "GoogleCA"}, RootNamespace: "mesh-root",
 				Injector: Injector{
 					Found: true, ClusterName: "east", Network: "net-east", MeshID: "mesh-1", PilotCertProvider: "kubernetes",
-					ProxyImage: "docker.io/istio/proxyv2:1.31.1", CAAddress: "ca:1",
+					ProxyImage: "registry.example/istio/proxyv2:1.31.1", CAAddress: "ca:1",
 				},
 				ClusterLocalHosts: []string{"*.shop.svc.cluster.local"},
 			},
@@ -139,9 +139,9 @@ func TestInjector(t *testing.T) {
 func TestVersionOf(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct{ label, image, want string }{
-		"the tag":                             {"", "docker.io/istio/pilot:1.31.1", "1.31.1"},
-		"a tag before the label":              {"1.0.0", "docker.io/istio/pilot:1.31.1", "1.31.1"},
-		"a tag with a v":                      {"1.0.0", "gcr.io/x/pilot:v1.30.2-asm.3", "v1.30.2-asm.3"},
+		"the tag":                             {"", "registry.example/istio/pilot:1.31.1", "1.31.1"},
+		"a tag before the label":              {"1.0.0", "registry.example/istio/pilot:1.31.1", "1.31.1"},
+		"a tag with a v":                      {"1.0.0", "registry.example/x/pilot:v1.30.2-asm.3", "v1.30.2-asm.3"},
 		"a digest only":                       {"1.31.0", "istio/pilot@sha256:abc", "1.31.0"},
 		"a tag that is no version":            {"1.31.0", "istio/pilot:latest", "1.31.0"},
 		"and no label":                        {"", "istio/pilot:latest", "latest"},
