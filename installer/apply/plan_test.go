@@ -105,7 +105,7 @@ func TestPruneTouchesItsOwnOnly(t *testing.T) {
 func TestPruneFollowsASetToAnotherNamespace(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, Options{})
-	elsewhere := r.newNamespace(t, "-2")
+	elsewhere := r.newNamespace(t)
 	r.run(t, r.set(r.configMap("a", nil)))
 	moved := r.configMap("a", nil)
 	moved.SetNamespace(elsewhere)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -45,15 +46,19 @@ func newRig(t *testing.T, options Options) *rig {
 	options.Dynamic = must(dynamic.NewForConfig(config))(t)
 	options.Mapper = restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(kube.Discovery()))
 	r := &rig{Applier: New(options), kube: kube, writes: log}
-	r.namespace = r.newNamespace(t, "")
+	r.namespace = r.newNamespace(t)
 	log.take()
 	return r
 }
 
+// namespaces counts what newNamespace made, so that tests can run more than once.
+var namespaces atomic.Int32
+
 // newNamespace makes a namespace named after the test.
-func (r *rig) newNamespace(t *testing.T, suffix string) string {
+func (r *rig) newNamespace(t *testing.T) string {
 	t.Helper()
-	name := strings.NewReplacer("/", "-", "_", "-", ",", "", "'", "").Replace(strings.ToLower(t.Name())) + suffix
+	name := strings.NewReplacer("/", "-", "_", "-").Replace(strings.ToLower(t.Name()))
+	name = fmt.Sprintf("%s-%d", name[:min(len(name), 50)], namespaces.Add(1))
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"test": name}}}
 	must(r.kube.CoreV1().Namespaces().Create(t.Context(), namespace, metav1.CreateOptions{}))(t)
 	return name

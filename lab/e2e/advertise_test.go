@@ -24,17 +24,18 @@ func testAdvertise(t *testing.T) {
 		defer installGatewayAPI(t, i)()
 	}
 	outside := natAddress()
+	advertise := []string{"--advertise", fmt.Sprintf("c2=%s:%d", outside, natPort)}
+	suite.state = unknown
+	must(t, join([]string{"gateway", "--source-ranges", suite.lab.BridgeCIDR}, members(2), advertise)...)
 	nat(t, outside)
 	defer closeNAT(t, outside)
 	firewall(t, 2, fmt.Sprintf("ip saddr != %s tcp dport 15443", cluster(3).NodeIP))
 	defer closeFirewall(t, 2)
 
-	suite.state = unknown
-	r := must(t, append(upArgs(1, 2), "-o", "json", "--advertise", fmt.Sprintf("c2=%s:%d", outside, natPort))...)
+	r := must(t, join(upArgs(1, 2), []string{"-o", "json"}, advertise)...)
 	upReport(t, r).wantMatrix(t, 2)
 	sample(t)
-	label := kubectl(t, 2, "-n", "istio-system", "get", "service", gatewayName, "-o", `jsonpath={.metadata.labels.topology\.istio\.io/network}`)
-	if label != "" {
+	if label := gatewayLabel(t); label != "" {
 		t.Errorf("the gateway's Service carries network %q: istiod would prefer it to the advertised address", label)
 	}
 	out := istioctl(t, 1, "", "proxy-config", "endpoints", "deployment/sleep.sample", "--cluster", "outbound|5000||helloworld.sample.svc.cluster.local")
@@ -51,6 +52,30 @@ func testAdvertise(t *testing.T) {
 	suite.state = joinedTwo
 	closeNAT(t, outside)
 	whole(t)
+	t.Run("not silently in vain", func(t *testing.T) { testLabelOfAnother(t, advertise) })
+}
+
+// testLabelOfAnother advertises an address for a gateway whose Service got its
+// network label from kubectl, as the fix of a finding says. istiod would go on
+// with the Service's address: the label must go, or up must say who owns it.
+func testLabelOfAnother(t *testing.T, advertise []string) {
+	labelGateway(t, cluster(2).Spec.Istio.Network)
+	r := eastwest(t, join(upArgs(1, 2), []string{"--no-verify"}, advertise)...)
+	switch label := gatewayLabel(t); {
+	case r.exit == 0 && label != "":
+		t.Errorf("up is content, but the gateway's Service still carries network %q\n%s", label, r)
+	case r.exit != 0:
+		r.wantExit(t, 4)
+		r.wantErr(t, "topology.istio.io/network", gatewayName, "fix: ")
+	}
+	must(t, append(upArgs(1, 2), "--no-verify")...)
+	whole(t)
+}
+
+// gatewayLabel is the network label of the Service of c2's gateway.
+func gatewayLabel(t *testing.T) string {
+	t.Helper()
+	return kubectl(t, 2, "-n", "istio-system", "get", "service", gatewayName, "-o", `jsonpath={.metadata.labels.topology\.istio\.io/network}`)
 }
 
 // natAddress is an address on the bridge that no cluster has.
