@@ -19,6 +19,7 @@ import (
 // as a whole, and lets it go.
 func TestRemovalLeavesNothing(t *testing.T) {
 	r := newRig(t, Options{})
+	r.withoutOurs(t)
 	if plan := must(r.EmptyNamespace(t.Context()))(t); len(plan.Changes) > 0 {
 		t.Fatalf("nothing was made, but it would delete %q", actions(plan.Changes))
 	}
@@ -77,15 +78,13 @@ func TestRemovalLeavesNothing(t *testing.T) {
 // TestANamespaceOfSomebodyElsesStays is not parallel, like the test above.
 func TestANamespaceOfSomebodyElsesStays(t *testing.T) {
 	r := newRig(t, Options{})
+	r.withoutOurs(t)
 	theirs := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: Namespace}}
 	must(r.kube.CoreV1().Namespaces().Create(t.Context(), theirs, metav1.CreateOptions{}))(t)
 	if plan := must(r.EmptyNamespace(t.Context()))(t); len(plan.Changes) > 0 {
 		t.Errorf("it would delete %q", actions(plan.Changes))
 	}
-	if err := r.kube.CoreV1().Namespaces().Delete(t.Context(), Namespace, metav1.DeleteOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	testapi.Finish(t.Context(), t, r.kube, Namespace)
+	r.withoutOurs(t)
 }
 
 // TestAnObjectMadeAnewIsNotDeleted: what was planned is one object, not a name.

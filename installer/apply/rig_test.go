@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/discovery/cached/memory"
@@ -47,8 +48,33 @@ func newRig(t *testing.T, options Options) *rig {
 	options.Mapper = restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(kube.Discovery()))
 	r := &rig{Applier: New(options), kube: kube, writes: log}
 	r.namespace = r.newNamespace(t)
+	t.Cleanup(func() { r.clean(t) })
 	log.take()
 	return r
+}
+
+// clean removes the test's sets, whose parents are in a namespace that all share.
+func (r *rig) clean(t *testing.T) {
+	ctx := context.Background()
+	for _, name := range must(r.Sets(ctx))(t) {
+		if !strings.HasPrefix(name, r.namespace) {
+			continue
+		}
+		if err := r.Apply(ctx, must(r.Remove(ctx, name))(t), nil); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// withoutOurs makes sure that our bookkeeping namespace does not exist.
+func (r *rig) withoutOurs(t *testing.T) {
+	t.Helper()
+	err := r.kube.CoreV1().Namespaces().Delete(t.Context(), Namespace, metav1.DeleteOptions{})
+	if err == nil {
+		testapi.Finish(t.Context(), t, r.kube, Namespace)
+	} else if !apierrors.IsNotFound(err) {
+		t.Fatal(err)
+	}
 }
 
 // namespaces counts what newNamespace made, so that tests can run more than once.

@@ -24,6 +24,9 @@ import (
 // an idle machine.
 const startLimit = 90 * time.Second
 
+// finishLimit bounds how long Finish waits for the deletion of a namespace.
+const finishLimit = 30 * time.Second
+
 // shared is the server of this test binary, started by the first test that
 // needs one.
 var shared struct {
@@ -80,6 +83,8 @@ func Client(t testing.TB) kubernetes.Interface {
 // would do at last: it lets it go. What is left in it is the caller's to look at.
 func Finish(ctx context.Context, t testing.TB, kube kubernetes.Interface, name string) {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(ctx, finishLimit)
+	defer cancel()
 	ticker := time.NewTicker(50 * time.Millisecond)
 	defer ticker.Stop()
 	namespace := &corev1.Namespace{}
@@ -90,7 +95,7 @@ func Finish(ctx context.Context, t testing.TB, kube kubernetes.Interface, name s
 		}
 		select {
 		case <-ctx.Done():
-			t.Fatal(ctx.Err())
+			t.Fatalf("namespace %s was not deleted: %v", name, ctx.Err())
 		case <-ticker.C:
 		}
 	}

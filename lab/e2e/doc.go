@@ -11,7 +11,8 @@
 //	go test -tags e2e -timeout 40m ./e2e
 //	go test -tags e2e -run 'TestMesh/faults/gateway pods' -v ./e2e
 //
-// EASTWEST_BIN is the binary under test (default: ../../bin/eastwest). A lab that
-// is up is reused and stays up, unless CI or EASTWEST_E2E_DOWN is set.
-// EASTWEST_E2E_FOUR adds a fourth cluster, to measure create-mesh with.
+// EASTWEST_BIN is the binary under test (default: ../../bin/eastwest) and
+// EASTWEST_E2E_LAB the lab (default: e2e). A lab that is up is reused and stays
+// up, unless CI or EASTWEST_E2E_DOWN is set. EASTWEST_E2E_FOUR adds a fourth
+// cluster, to measure create-mesh with.
 package e2e

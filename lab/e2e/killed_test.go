@@ -155,6 +155,7 @@ func linkObjects(t *testing.T, i int) snapshot {
 		if o["type"] == "kubernetes.io/service-account-token" {
 			delete(o, "data") // the controller fills it, and names the account
 			delete(child(child(o, "metadata"), "annotations"), "kubernetes.io/service-account.uid")
+			delete(child(child(o, "metadata"), "labels"), "kubernetes.io/legacy-token-last-used") // the API server's, when istiod has come
 		}
 		if strings.Contains(key, "istio-remote-secret-") {
 			for id, content := range child(o, "data") {

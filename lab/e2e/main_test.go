@@ -3,17 +3,20 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/eastwest-mesh/eastwest/lab"
 )
 
 // labName is a lab of the suite's own.
-const labName = "e2e"
+var labName = cmp.Or(os.Getenv("EASTWEST_E2E_LAB"), "e2e")
 
 // suite is what all tests share: the lab, the binary, and what is known of the
 // clusters. Tests do not run in parallel.
@@ -32,18 +35,18 @@ func TestMain(m *testing.M) { os.Exit(run(m)) }
 // wants to look at it.
 func run(m *testing.M) int {
 	ctx := context.Background()
+	unlock, err := lockLab()
+	if err != nil {
+		return fail("lock the lab; fix: wait for the other run, or set EASTWEST_E2E_LAB", err)
+	}
+	defer unlock()
 	fresh := os.Getenv("CI") != ""
 	if fresh {
 		if err := lab.Down(ctx, labName, os.Stderr); err != nil {
 			return fail("take down an earlier lab", err)
 		}
 	}
-	binary := os.Getenv("EASTWEST_BIN")
-	if binary == "" {
-		binary = "../../bin/eastwest"
-	}
-	var err error
-	if suite.binary, err = filepath.Abs(binary); err != nil {
+	if suite.binary, err = filepath.Abs(cmp.Or(os.Getenv("EASTWEST_BIN"), "../../bin/eastwest")); err != nil {
 		return fail("find the binary", err)
 	}
 	if _, err := os.Stat(suite.binary); err != nil {
@@ -64,6 +67,19 @@ func run(m *testing.M) int {
 		}
 	}
 	return code
+}
+
+// lockLab keeps two runs of the suite from sharing one lab.
+func lockLab() (unlock func(), err error) {
+	path := filepath.Join(os.TempDir(), "eastwest-lab-"+labName+".lock")
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return nil, fmt.Errorf("lab %q is in use by another run (%s): %w", labName, path, err)
+	}
+	return func() { file.Close() }, nil
 }
 
 func fail(what string, err error) int {
