@@ -89,6 +89,7 @@ func TestMissingRightsHaveTheirFix(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, Options{})
 	next := r.writes.next
+	defer func() { r.writes.next = next }()
 	r.writes.next = roundTripper(func(request *http.Request) (*http.Response, error) {
 		request = request.Clone(request.Context())
 		request.Header.Set("Impersonate-User", "nobody")
