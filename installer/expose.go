@@ -119,6 +119,44 @@ func (s *site) dialled() []string {
 	return out
 }
 
+// gatewayProbe is one port of a gateway, dialled from a peer.
+type gatewayProbe struct {
+	target podprobe.Target
+	name   string
+	// answers is true where HTTP must answer, not only TCP connect.
+	answers bool
+}
+
+// good reports whether a probe saw what it wants.
+func (p gatewayProbe) good(result podprobe.Result) bool {
+	return result.OK || result.Connected && !p.answers
+}
+
+// gatewayProbes are the ports of a producer's gateway that peers must reach: the
+// one for traffic, and the health port where its Service publishes it.
+func gatewayProbes(producer *site) []gatewayProbe {
+	var probes []gatewayProbe
+	for _, address := range producer.dialled() {
+		probes = append(probes, gatewayProbe{
+			target: podprobe.Target{URL: "https://" + address},
+			name:   producer.name() + "'s gateway " + address,
+		})
+	}
+	gateway := producer.gateway()
+	if gateway == nil || gateway.HealthPort == 0 || len(producer.spec.Gateway.AdvertisedAddresses) > 0 {
+		return probes
+	}
+	for _, host := range gateway.Addresses {
+		address := net.JoinHostPort(host, strconv.Itoa(int(gateway.HealthPort)))
+		probes = append(probes, gatewayProbe{
+			target:  podprobe.Target{URL: "http://" + address + "/healthz/ready"},
+			name:    "the health port of " + producer.name() + "'s gateway " + address,
+			answers: true,
+		})
+	}
+	return probes
+}
+
 // probeGateways dials each freshly exposed gateway from one peer. A gateway that
 // does not answer is a failure of its member, but not the end of the run:
 // verification names the broken hop.
@@ -127,19 +165,14 @@ func (in *Installer) probeGateways(ctx context.Context, fresh []bool) {
 	if len(living) < 2 {
 		return
 	}
-	in.each(ctx, "probe 15443", func(ctx context.Context, s *site) error {
-		var targets []podprobe.Target
-		var producers []string
+	in.each(ctx, probeStep, func(ctx context.Context, s *site) error {
+		var probes []gatewayProbe
 		for i, producer := range in.sites {
-			if !fresh[i] || !producer.alive() || in.proberOf(producer, living) != s {
-				continue
-			}
-			for _, address := range producer.dialled() {
-				targets = append(targets, podprobe.Target{URL: "https://" + address})
-				producers = append(producers, producer.name()+"'s gateway "+address)
+			if fresh[i] && producer.alive() && in.proberOf(producer, living) == s {
+				probes = append(probes, gatewayProbes(producer)...)
 			}
 		}
-		return in.dialUntilConnected(ctx, s, targets, producers)
+		return in.dialUntilGood(ctx, s, probes)
 	})
 }
 
@@ -153,44 +186,42 @@ func (in *Installer) proberOf(producer *site, living []*site) *site {
 	return nil
 }
 
+// probeStep is the name of the step in the progress.
+const probeStep = "probe gateways"
+
 // probeRounds bounds how often a gateway is dialled: its Envoy needs a moment to
 // open the port after the exposure was written.
 const probeRounds = 5
 
-func (in *Installer) dialUntilConnected(ctx context.Context, s *site, targets []podprobe.Target, names []string) error {
-	if len(targets) == 0 {
+func (in *Installer) dialUntilGood(ctx context.Context, s *site, probes []gatewayProbe) error {
+	if len(probes) == 0 {
 		return nil
 	}
-	var results []podprobe.Result
+	targets := make([]podprobe.Target, len(probes))
+	for i, probe := range probes {
+		targets[i] = probe.target
+	}
+	var failed []string
 	for range probeRounds {
-		var err error
-		results, err = podprobe.Run(ctx, s.member.Kube, in.probeOptions(s), targets)
+		results, err := podprobe.Run(ctx, s.member.Kube, in.probeOptions(s), targets)
 		if err != nil {
-			in.tell(Event{Cluster: s.name(), Step: "probe 15443", State: Note, Text: err.Error()})
+			in.tell(Event{Cluster: s.name(), Step: probeStep, State: Note, Text: err.Error()})
 			return nil
 		}
-		if connected(results) {
+		failed = failed[:0]
+		for i, probe := range probes {
+			if !probe.good(results[i]) {
+				failed = append(failed, fmt.Sprintf("%s is not reachable from here: %s", probe.name, results[i].Reason))
+			}
+		}
+		if len(failed) == 0 {
 			return nil
 		}
 	}
-	for i, result := range results {
-		if !result.Connected {
-			in.tell(Event{
-				Cluster: s.name(), Step: "probe 15443", State: Note,
-				Text: fmt.Sprintf("%s is not reachable from here: %s", names[i], result.Reason),
-			})
-		}
+	for _, text := range failed {
+		in.tell(Event{Cluster: s.name(), Step: probeStep, State: Note, Text: text})
 	}
 	return nil
-}
-
-func connected(results []podprobe.Result) bool {
-	for _, result := range results {
-		if !result.Connected {
-			return false
-		}
-	}
-	return true
 }
 
 // probeOptions say where and with which image a probe runs in a member.

@@ -13,6 +13,10 @@ const NetworkLabel = "topology.istio.io/network"
 // GatewayPort is the port of east-west gateways.
 const GatewayPort = 15443
 
+// GatewayHealthPort is the port on which a gateway tells load balancers that it
+// is ready.
+const GatewayHealthPort = 15021
+
 // Facts are what one cluster says of itself, read once.
 type Facts struct {
 	// UID of the namespace kube-system: the identity of the cluster.
@@ -111,10 +115,12 @@ type Gateway struct {
 	Addresses []string
 	// Port peers dial; NodePort is that port's node port.
 	Port, NodePort int32
-	Selector       map[string]string
-	SourceRanges   []string
-	Labels         map[string]string
-	Annotations    map[string]string
+	// HealthPort is the gateway's health port, 0 where the Service has none.
+	HealthPort   int32
+	Selector     map[string]string
+	SourceRanges []string
+	Labels       map[string]string
+	Annotations  map[string]string
 	// Managers are the field managers of the Service.
 	Managers []string
 	// Ready counts the ready endpoints behind it.

@@ -72,6 +72,9 @@ func gatewayOf(service corev1.Service) (gateway Gateway, ok bool) {
 		if port.Port == wanted {
 			gateway.Port, gateway.NodePort = port.Port, port.NodePort
 		}
+		if port.Port == GatewayHealthPort {
+			gateway.HealthPort = port.Port
+		}
 	}
 	if gateway.Network == "" && (gateway.Port == 0 || len(service.Spec.Selector) == 0) {
 		return Gateway{}, false

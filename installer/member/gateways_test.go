@@ -35,33 +35,33 @@ func TestGatewayOf(t *testing.T) {
 		change func(*corev1.Service)
 		want   Gateway // zero: it is none
 	}{
-		"as istioctl makes it": {nil, Gateway{Network: "net-east", Port: 15443, NodePort: 31443, Addresses: []string{"203.0.113.7"}}},
+		"as istioctl makes it": {nil, Gateway{HealthPort: 15021, Network: "net-east", Port: 15443, NodePort: 31443, Addresses: []string{"203.0.113.7"}}},
 		"all addresses, names too": {
 			func(s *corev1.Service) {
 				s.Status.LoadBalancer.Ingress = append(s.Status.LoadBalancer.Ingress, corev1.LoadBalancerIngress{Hostname: "lb.example"})
 				s.Spec.ExternalIPs = []string{"198.51.100.1"}
 			},
-			Gateway{Network: "net-east", Port: 15443, NodePort: 31443, Addresses: []string{"203.0.113.7", "lb.example", "198.51.100.1"}},
+			Gateway{HealthPort: 15021, Network: "net-east", Port: 15443, NodePort: 31443, Addresses: []string{"203.0.113.7", "lb.example", "198.51.100.1"}},
 		},
 		"no address yet": {
 			func(s *corev1.Service) { s.Status = corev1.ServiceStatus{} },
-			Gateway{Network: "net-east", Port: 15443, NodePort: 31443},
+			Gateway{HealthPort: 15021, Network: "net-east", Port: 15443, NodePort: 31443},
 		},
 		"another port by label": {
 			func(s *corev1.Service) { s.Labels[gatewayPortLabel] = "15021" },
-			Gateway{Network: "net-east", Port: 15021, Addresses: []string{"203.0.113.7"}},
+			Gateway{HealthPort: 15021, Network: "net-east", Port: 15021, Addresses: []string{"203.0.113.7"}},
 		},
 		"a label that is no port": {
 			func(s *corev1.Service) { s.Labels[gatewayPortLabel] = "tls" },
-			Gateway{Network: "net-east", Port: 15443, NodePort: 31443, Addresses: []string{"203.0.113.7"}},
+			Gateway{HealthPort: 15021, Network: "net-east", Port: 15443, NodePort: 31443, Addresses: []string{"203.0.113.7"}},
 		},
 		"a network, but not the port": {
 			func(s *corev1.Service) { s.Spec.Ports = s.Spec.Ports[:1] },
-			Gateway{Network: "net-east", Addresses: []string{"203.0.113.7"}},
+			Gateway{HealthPort: 15021, Network: "net-east", Addresses: []string{"203.0.113.7"}},
 		},
 		"the port, but no network": {
 			func(s *corev1.Service) { s.Labels = nil },
-			Gateway{Port: 15443, NodePort: 31443, Addresses: []string{"203.0.113.7"}},
+			Gateway{HealthPort: 15021, Port: 15443, NodePort: 31443, Addresses: []string{"203.0.113.7"}},
 		},
 		"neither":                        {func(s *corev1.Service) { s.Labels, s.Spec.Ports = nil, nil }, Gateway{}},
 		"the port of no pods of its own": {func(s *corev1.Service) { s.Labels, s.Spec.Selector = nil, nil }, Gateway{}},
