@@ -151,15 +151,29 @@ func TestObjects(t *testing.T) {
 	}
 }
 
-// TestEveryValueIsInAGolden fails for a value of the gateway chart that no case
-// sets: nobody would see what it does.
+// TestEveryValueIsInAGolden fails for a value of a chart that no case sets:
+// nobody would see what it does.
 func TestEveryValueIsInAGolden(t *testing.T) {
 	t.Parallel()
-	known := Values{}
-	text, err := manifests.FS.ReadFile("charts/eastwest-gateway/values.yaml")
-	if err != nil || yaml.Unmarshal(text, &known) != nil {
-		t.Fatal(err)
+	for _, name := range []string{"eastwest-gateway", "eastwest-agent"} {
+		known := Values{}
+		text, err := manifests.FS.ReadFile("charts/" + name + "/values.yaml")
+		if err != nil || yaml.Unmarshal(text, &known) != nil {
+			t.Fatal(err)
+		}
+		seen, wanted := valuesInCases(t, name), map[string]bool{}
+		collect(wanted, "", known)
+		for path := range wanted {
+			if !seen[path] {
+				t.Errorf("no case of %s sets %s", name, path)
+			}
+		}
 	}
+}
+
+// valuesInCases are the values that the cases of a chart set.
+func valuesInCases(t *testing.T, chart string) map[string]bool {
+	t.Helper()
 	seen := map[string]bool{}
 	cases, _ := filepath.Glob("testdata/*.txtar")
 	for _, path := range cases {
@@ -167,20 +181,23 @@ func TestEveryValueIsInAGolden(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		release, values := setup{Chart: "eastwest-gateway"}, Values{}
 		for _, file := range archive.Files {
-			values := Values{}
-			if file.Name == "values.yaml" && yaml.Unmarshal(file.Data, &values) == nil {
-				collect(seen, "", values)
+			switch file.Name {
+			case "release.yaml":
+				err = yaml.Unmarshal(file.Data, &release)
+			case "values.yaml":
+				err = yaml.Unmarshal(file.Data, &values)
+			}
+			if err != nil {
+				t.Fatal(err)
 			}
 		}
-	}
-	wanted := map[string]bool{}
-	collect(wanted, "", known)
-	for path := range wanted {
-		if !seen[path] {
-			t.Errorf("no case sets %s", path)
+		if release.Chart == chart {
+			collect(seen, "", values)
 		}
 	}
+	return seen
 }
 
 // collect lists the values one and two levels deep, which is how far the chart

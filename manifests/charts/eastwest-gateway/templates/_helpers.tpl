@@ -1,6 +1,13 @@
+{{- /* What the gateway is: "sidecar" or "ambient" by an istiod, or "envoy" by the agent. */ -}}
+{{- define "gateway.form" -}}
+{{- if eq .Values.dataplane "envoy" }}envoy{{ else }}{{ .Values.mode }}{{ end -}}
+{{- end }}
+
 {{- define "gateway.selector" -}}
 app: {{ .Values.name | quote }}
+{{- if eq .Values.dataplane "istio" }}
 istio: eastwestgateway
+{{- end }}
 {{- end }}
 
 {{- define "gateway.workloadSelector" -}}
