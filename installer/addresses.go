@@ -45,14 +45,14 @@ func (s *site) addresses(ctx context.Context) []peer.Address {
 
 // proveAddresses dials the candidates of all producers from one pod in the
 // consumer and gives each link the first that works.
-func (in *Installer) proveAddresses(ctx context.Context, consumer *site, jobs []*linkJob, candidates map[*site][]peer.Address) {
+func (in *Installer) proveAddresses(ctx context.Context, consumer *site, jobs []*link, candidates map[*site][]peer.Address) {
 	type try struct {
-		job     *linkJob
+		job     *link
 		address peer.Address
 	}
 	var tries []try
 	var targets []podprobe.Target
-	reasons := map[*linkJob][]string{}
+	reasons := map[*link][]string{}
 	for _, job := range jobs {
 		usable, refused := peer.Usable(candidates[job.producer], in.mesh.Spec.Peers.AllowLoopbackServer)
 		for _, refusal := range refused {

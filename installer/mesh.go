@@ -29,23 +29,32 @@ func (in *Installer) CreateMesh(ctx context.Context) error {
 	if !in.options.DryRun {
 		in.each(ctx, "sweep", func(ctx context.Context, s *site) error { return in.sweep(ctx, s, false) })
 	}
-	jobs := in.jobs(links)
-	in.prepare(ctx, jobs)
-	in.findAddresses(ctx, jobs)
+	var jobs []*istiodLink
+	work := in.work(links)
+	for _, one := range work {
+		jobs = append(jobs, &istiodLink{link: one})
+	}
+	eachLink(jobs, func(job *istiodLink) { job.err = job.prepare(ctx) })
+	in.findAddresses(ctx, work)
+	eachLink(jobs, func(job *istiodLink) { job.run(ctx, job.write) })
+	if !in.options.DryRun && !in.options.NoWait {
+		in.awaitSync(ctx, jobs)
+	}
+	in.settleLinks(work)
+	return nil
+}
+
+// eachLink works on several links at once.
+func eachLink[L any](links []L, do func(L)) {
 	var group errgroup.Group
 	group.SetLimit(parallelLinks)
-	for _, job := range jobs {
+	for _, one := range links {
 		group.Go(func() error {
-			job.run(ctx)
+			do(one)
 			return nil
 		})
 	}
 	_ = group.Wait()
-	if !in.options.DryRun && !in.options.NoWait {
-		in.awaitSync(ctx, jobs)
-	}
-	in.settleLinks(jobs)
-	return nil
 }
 
 // sweep deletes probe pods that a killed run left in a member.
@@ -65,39 +74,26 @@ func (in *Installer) links() ([]config.Link, error) {
 	return topology.Links(names)
 }
 
-// jobs are the links whose two ends are alive; a dead end was reported when its
+// work are the links whose two ends are alive; a dead end was reported when its
 // member dropped out.
-func (in *Installer) jobs(links []config.Link) []*linkJob {
-	var jobs []*linkJob
-	for _, link := range links {
-		consumer, producer := in.site(link.Consumer), in.site(link.Producer)
+func (in *Installer) work(links []config.Link) []*link {
+	var work []*link
+	for _, one := range links {
+		consumer, producer := in.site(one.Consumer), in.site(one.Producer)
 		if !consumer.alive() || !producer.alive() {
 			continue
 		}
-		jobs = append(jobs, &linkJob{
+		work = append(work, &link{
 			in: in, consumer: consumer, producer: producer,
-			report: LinkReport{Consumer: link.Consumer, Producer: link.Producer},
+			report: LinkReport{Consumer: one.Consumer, Producer: one.Producer},
 		})
 	}
-	return jobs
-}
-
-// prepare reads, for all links at once, what is there already.
-func (in *Installer) prepare(ctx context.Context, jobs []*linkJob) {
-	var group errgroup.Group
-	group.SetLimit(parallelLinks)
-	for _, job := range jobs {
-		group.Go(func() error {
-			job.err = job.prepare(ctx)
-			return nil
-		})
-	}
-	_ = group.Wait()
+	return work
 }
 
 // settleLinks records what became of the links. Where no pair at all has a
 // usable API address, that is a refusal; else the failed pairs are failures.
-func (in *Installer) settleLinks(jobs []*linkJob) {
+func (in *Installer) settleLinks(jobs []*link) {
 	refused := 0
 	for _, job := range jobs {
 		var known *problem.Error
@@ -123,9 +119,9 @@ func (in *Installer) settleLinks(jobs []*linkJob) {
 
 // findAddresses probes, once per consumer, the API addresses of all producers
 // whose credential is about to be written.
-func (in *Installer) findAddresses(ctx context.Context, jobs []*linkJob) {
+func (in *Installer) findAddresses(ctx context.Context, jobs []*link) {
 	candidates := in.candidates(ctx, jobs)
-	byConsumer := map[*site][]*linkJob{}
+	byConsumer := map[*site][]*link{}
 	for _, job := range jobs {
 		if job.err == nil && job.needsAddress() {
 			byConsumer[job.consumer] = append(byConsumer[job.consumer], job)
@@ -139,7 +135,7 @@ func (in *Installer) findAddresses(ctx context.Context, jobs []*linkJob) {
 }
 
 // candidates collects the API addresses of the producers that need one.
-func (in *Installer) candidates(ctx context.Context, jobs []*linkJob) map[*site][]peer.Address {
+func (in *Installer) candidates(ctx context.Context, jobs []*link) map[*site][]peer.Address {
 	var mu sync.Mutex
 	var group sync.WaitGroup
 	found := map[*site][]peer.Address{}

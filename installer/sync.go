@@ -46,8 +46,8 @@ func (s *site) syncOf(istiods []facts.Istiod, clusterID string) map[string]strin
 // awaitSync waits until every istiod replica of the consumers has read the
 // producers whose credential was just written. What is not read by then is a
 // note: verify and status name the cause.
-func (in *Installer) awaitSync(ctx context.Context, jobs []*linkJob) {
-	byConsumer := map[*site][]*linkJob{}
+func (in *Installer) awaitSync(ctx context.Context, jobs []*istiodLink) {
+	byConsumer := map[*site][]*istiodLink{}
 	for _, job := range jobs {
 		if job.err == nil && job.written {
 			byConsumer[job.consumer] = append(byConsumer[job.consumer], job)
@@ -62,7 +62,7 @@ func (in *Installer) awaitSync(ctx context.Context, jobs []*linkJob) {
 	group.Wait()
 }
 
-func (in *Installer) awaitConsumer(ctx context.Context, consumer *site, fresh []*linkJob) {
+func (in *Installer) awaitConsumer(ctx context.Context, consumer *site, fresh []*istiodLink) {
 	in.tell(Event{Cluster: consumer.name(), Step: "sync", State: Running})
 	var behind []string
 	err := apply.Poll(ctx, func(ctx context.Context) (bool, error) {

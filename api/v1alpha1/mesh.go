@@ -22,6 +22,12 @@ type MeshSpec struct {
 	// Topology says which ordered pairs are linked: "full" (default),
 	// "hub:NAME", or "pairs:A>B,C>D" where the left one consumes.
 	Topology string `json:"topology,omitempty"`
+	// Dataplane is what carries the traffic: "istio" where every member runs
+	// istiod, "envoy" for clusters without a mesh, whose gateways the agent
+	// drives. Empty: what is found. A mixture is refused.
+	Dataplane string `json:"dataplane,omitempty"`
+	// Agent is the discovery agent of every member.
+	Agent Agent `json:"agent,omitempty"`
 	// IstioNamespace is the namespace of istiod, default istio-system.
 	IstioNamespace string `json:"istioNamespace,omitempty"`
 	// Gateway is the default for every member's gateway.
@@ -48,6 +54,8 @@ type Cluster struct {
 	Network string `json:"network,omitempty"`
 	// Revision or tag of the istiod to use. Empty: the default one, else the only one.
 	Revision string `json:"revision,omitempty"`
+	// Region is where the cluster is. Empty: what its nodes' labels say.
+	Region string `json:"region,omitempty"`
 	// Platform is the name of a preset of gateway values.
 	Platform string `json:"platform,omitempty"`
 	// Server is the URL under which peers reach the member's API server. Empty:
@@ -73,6 +81,15 @@ type Gateway struct {
 	Values map[string]any `json:"values,omitempty"`
 }
 
+// Agent is the discovery agent of every member.
+type Agent struct {
+	// Values are laid over the values of the chart eastwest-agent.
+	Values map[string]any `json:"values,omitempty"`
+	// Exports lists services that every member exports where it has them, beside
+	// those with a ServiceExport.
+	Exports []ExportRule `json:"exports,omitempty"`
+}
+
 // Expose says which services are reachable through the gateways.
 type Expose struct {
 	// Hosts are host patterns, default *.local: every service.
@@ -83,6 +100,9 @@ type Expose struct {
 type Trust struct {
 	// Init makes a root and an intermediate per member where there is none in Dir.
 	Init bool `json:"init,omitempty"`
+	// Domain is the trust domain of clusters without a mesh, default
+	// cluster.local; with Istio it is what the istiods say.
+	Domain string `json:"domain,omitempty"`
 	// Dir holds the CA material.
 	Dir string `json:"dir,omitempty"`
 	// ReplaceCA consents to replacing a CA that is in use.
@@ -116,4 +136,8 @@ type Images struct {
 	Helloworld string `json:"helloworld,omitempty"`
 	Sleep      string `json:"sleep,omitempty"`
 	Probe      string `json:"probe,omitempty"`
+	// Agent is the image of eastwest-agent, Gateway that of a gateway without a
+	// mesh: Envoy and the agent's binary. They have no default place.
+	Agent   string `json:"agent,omitempty"`
+	Gateway string `json:"gateway,omitempty"`
 }
