@@ -1,8 +1,8 @@
-// Package peer makes, rotates and revokes the credentials by which one member's
-// istiod reads another member's API server: on the producer one account per
-// consumer with the least role that consumer's istiod works with, in the
-// consumer one remote secret per producer in the form that istiod, istioctl and
-// asmcli know.
+// Package peer makes, rotates and revokes the credentials by which one member
+// reads another member's API server: on the producer one account per consumer
+// and reader (its istiod, its agent) with the least role that the reader works
+// with; in the consumer one Secret per producer, for istiod in the form that
+// istiod, istioctl and asmcli know, for the agent as a member's record.
 //
 // It renders objects and reads tokens; applying them is its callers' work. It
 // does not know which pairs are wanted.
@@ -29,13 +29,25 @@ const (
 // AccountNamespace holds the accounts of consumers on a producer.
 const AccountNamespace = "eastwest-system"
 
-// Account is the identity of one consumer's istiod on one producer.
+// ReaderKind is who reads in a consumer.
+type ReaderKind string
+
+// The readers.
+const (
+	Istiod ReaderKind = "istiod"
+	Agent  ReaderKind = "agent"
+)
+
+// Account is the identity of one consumer's reader on one producer.
 type Account struct {
+	// Reader defaults to Istiod.
+	Reader ReaderKind
 	// Consumer and Producer are member names.
 	Consumer, Producer string
-	// IstioNamespace is istiod's namespace on the producer.
+	// IstioNamespace is istiod's namespace on the producer; empty where its role
+	// has no rules there.
 	IstioNamespace string
-	// Role is what the consumer's istiod may do; see Rules.
+	// Role is what the reader may do; see Rules and AgentRules.
 	Role Role
 	// LongLived asks for a service-account token Secret; false where tokens are
 	// requested with a bounded life.
@@ -44,7 +56,12 @@ type Account struct {
 
 // name is the name of every object of the account. Member names are DNS labels,
 // so it is a valid object name, though it may be longer than a label.
-func (a Account) name() string { return "istiod-" + a.Consumer }
+func (a Account) name() string {
+	if a.Reader == "" {
+		return string(Istiod) + "-" + a.Consumer
+	}
+	return string(a.Reader) + "-" + a.Consumer
+}
 
 // ServiceAccount is the name of the account.
 func (a Account) ServiceAccount() string { return a.name() }
@@ -53,10 +70,19 @@ func (a Account) ServiceAccount() string { return a.name() }
 func (a Account) TokenSecret() string { return a.name() + "-token" }
 
 // Set is the name of the account's ApplySet on the producer.
-func (a Account) Set() string { return AccountSet(a.Consumer) }
+func (a Account) Set() string {
+	if a.Reader == Agent {
+		return AgentAccountSet(a.Consumer)
+	}
+	return AccountSet(a.Consumer)
+}
 
 // AccountSet is the name of the ApplySet of a consumer's account on a producer.
 func AccountSet(consumer string) string { return "account-" + consumer }
+
+// AgentAccountSet is the name of the ApplySet of the account of a consumer's
+// agent on a producer.
+func AgentAccountSet(consumer string) string { return "agent-account-" + consumer }
 
 // RemoteSet is the name of the ApplySet of a producer's remote secret in a consumer.
 func RemoteSet(producer string) string { return "remote-" + producer }
@@ -84,16 +110,23 @@ func (a Account) Objects() ([]*unstructured.Unstructured, error) {
 			ObjectMeta: metav1.ObjectMeta{Name: clusterWide, Labels: labels},
 			Subjects:   subject, RoleRef: ref("ClusterRole", clusterWide),
 		},
-		&rbacv1.Role{
+	}
+	for _, local := range []struct {
+		namespace string
+		rules     []rbacv1.PolicyRule
+	}{{a.IstioNamespace, a.Role.InIstioNamespace}, {AccountNamespace, a.Role.AtAccount}} {
+		if len(local.rules) == 0 {
+			continue
+		}
+		typed = append(typed, &rbacv1.Role{
 			TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "Role"},
-			ObjectMeta: metav1.ObjectMeta{Name: clusterWide, Namespace: a.IstioNamespace, Labels: labels},
-			Rules:      a.Role.InIstioNamespace,
-		},
-		&rbacv1.RoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Name: clusterWide, Namespace: local.namespace, Labels: labels},
+			Rules:      local.rules,
+		}, &rbacv1.RoleBinding{
 			TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "RoleBinding"},
-			ObjectMeta: metav1.ObjectMeta{Name: clusterWide, Namespace: a.IstioNamespace, Labels: labels},
+			ObjectMeta: metav1.ObjectMeta{Name: clusterWide, Namespace: local.namespace, Labels: labels},
 			Subjects:   subject, RoleRef: ref("Role", clusterWide),
-		},
+		})
 	}
 	if a.LongLived {
 		typed = append(typed, &corev1.Secret{

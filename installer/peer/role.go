@@ -6,10 +6,12 @@ import (
 	"github.com/eastwest-mesh/eastwest/internal/problem"
 )
 
-// Role is what one istiod needs on another member.
+// Role is what a reader needs on another member.
 type Role struct {
 	ClusterWide      []rbacv1.PolicyRule
 	InIstioNamespace []rbacv1.PolicyRule
+	// AtAccount are the rules in the namespace of the account itself.
+	AtAccount []rbacv1.PolicyRule
 	// ReadsSecrets is true where the role can read every Secret of the member.
 	ReadsSecrets bool
 }

@@ -52,7 +52,24 @@ func testAdvertise(t *testing.T) {
 	suite.state = joinedTwo
 	closeNAT(t, outside)
 	whole(t)
+	t.Run("a mesh that stands switches over", func(t *testing.T) { testSwitch(t, advertise, outside) })
 	t.Run("not silently in vain", func(t *testing.T) { testLabelOfAnother(t, advertise) })
+}
+
+// testSwitch advertises an address for a gateway that peers dial already: their
+// istiods must let go of the Service's.
+func testSwitch(t *testing.T, advertise []string, outside string) {
+	must(t, join(upArgs(1, 2), []string{"--no-verify"}, advertise)...)
+	want := fmt.Sprintf("%s:%d", outside, natPort)
+	await(t, "c1 dials nothing but "+want, time.Minute, func(context.Context) error {
+		out := istioctl(t, 1, "", "proxy-config", "endpoints", "deployment/sleep.sample", "--cluster", "outbound|5000||helloworld.sample.svc.cluster.local")
+		if !strings.Contains(out, want) || strings.Contains(out, ":15443") {
+			return fmt.Errorf("endpoints:\n%s", out)
+		}
+		return nil
+	})
+	must(t, append(upArgs(1, 2), "--no-verify")...)
+	whole(t)
 }
 
 // testLabelOfAnother advertises an address for a gateway whose Service got its

@@ -30,7 +30,7 @@ func testRemoteClusters(t *testing.T) {
 				fields := strings.Fields(line)
 				synced[fields[0]] = slices.Contains(fields, "synced")
 			}
-			for _, c := range suite.lab.Clusters {
+			for _, c := range suite.lab.Clusters[:3] {
 				if !synced[c.Spec.Istio.ClusterID] {
 					return fmt.Errorf("%s is not synced:\n%s", c.Name, out)
 				}

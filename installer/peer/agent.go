@@ -1,0 +1,86 @@
+package peer
+
+import (
+	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/yaml"
+)
+
+// AgentRules is the role of a consumer's agent: what it watches, and new tokens
+// for accounts of its own. It never reads Secrets.
+func AgentRules(consumer string) Role {
+	return Role{
+		ClusterWide: []rbacv1.PolicyRule{
+			{APIGroups: []string{""}, Resources: []string{"namespaces", "services"}, Verbs: read},
+			{APIGroups: []string{"discovery.k8s.io"}, Resources: []string{"endpointslices"}, Verbs: read},
+			{APIGroups: []string{"multicluster.x-k8s.io"}, Resources: []string{"serviceexports"}, Verbs: read},
+		},
+		AtAccount: []rbacv1.PolicyRule{{
+			APIGroups: []string{""}, Resources: []string{"serviceaccounts/token"}, Verbs: []string{"create"},
+			ResourceNames: []string{Account{Reader: Agent, Consumer: consumer}.name(), Account{Reader: Istiod, Consumer: consumer}.name()},
+		}},
+	}
+}
+
+// Endings of the keys in a member's Secret: what is known of the member, and how
+// to read it.
+const (
+	recordKey     = ".member.yaml"
+	kubeconfigKey = ".kubeconfig"
+)
+
+// MemberSet is the name of the ApplySet of a producer's record in a consumer.
+func MemberSet(producer string) string { return "member-" + producer }
+
+// Member is the record of one producer for the agent of one consumer.
+type Member struct {
+	Consumer string
+	Record   v1alpha1.MemberRecord
+	// Kubeconfig is the credential.
+	Kubeconfig []byte
+	// Token describes it.
+	Token Token
+}
+
+// SecretName is the name of the record's Secret.
+func (m Member) SecretName() string { return MemberSet(m.Record.Name) }
+
+// Object is the Secret.
+func (m Member) Object() (*unstructured.Unstructured, error) {
+	m.Record.APIVersion, m.Record.Kind = v1alpha1.APIVersion, v1alpha1.KindMemberRecord
+	record, err := yaml.Marshal(m.Record)
+	if err != nil {
+		return nil, err
+	}
+	annotations := map[string]string{TokenKindAnnotation: string(m.Token.Kind)}
+	if !m.Token.Expiry.IsZero() {
+		annotations[TokenExpiryAnnotation] = m.Token.Expiry.UTC().Format(timeLayout)
+	}
+	name := m.Record.Name
+	objects, err := toUnstructured([]runtime.Object{&corev1.Secret{
+		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
+		ObjectMeta: metav1.ObjectMeta{
+			Name: m.SecretName(), Namespace: AccountNamespace,
+			Labels: map[string]string{
+				v1alpha1.LabelMember: "true", ConsumerLabel: m.Consumer, ProducerLabel: name,
+			},
+			Annotations: annotations,
+		},
+		Data: map[string][]byte{name + recordKey: record, name + kubeconfigKey: m.Kubeconfig},
+		Type: corev1.SecretTypeOpaque,
+	}})
+	if err != nil {
+		return nil, err
+	}
+	return objects[0], nil
+}
+
+// KubeconfigOf is the credential for a producer in a member's Secret.
+func KubeconfigOf(secret *corev1.Secret, producer string) []byte {
+	return secret.Data[producer+kubeconfigKey]
+}
