@@ -9,8 +9,9 @@ help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: require-go ## Build bin/eastwest and bin/lab
+build: require-go ## Build bin/eastwest, bin/eastwest-agent and bin/lab
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/eastwest ./cmd/eastwest
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/eastwest-agent ./cmd/eastwest-agent
 	cd lab && CGO_ENABLED=0 go build -trimpath -o ../bin/lab ./cmd/lab
 
 .PHONY: demo

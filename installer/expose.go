@@ -227,8 +227,20 @@ func (in *Installer) dialUntilGood(ctx context.Context, s *site, probes []gatewa
 // probeOptions say where and with which image a probe runs in a member.
 func (in *Installer) probeOptions(s *site) podprobe.Options {
 	image := in.mesh.Spec.Images.Probe
-	if image == "" {
+	switch {
+	case image != "":
+	case in.withoutMesh():
+		image = in.verifyImages().Sleep
+	default:
 		image = s.plane().Injector.ProxyImage
 	}
-	return podprobe.Options{Namespace: in.mesh.Spec.IstioNamespace, Image: image}
+	return podprobe.Options{Namespace: in.probeNamespace(), Image: image}
+}
+
+// probeNamespace is where probe pods run: a namespace that is there in any case.
+func (in *Installer) probeNamespace() string {
+	if in.withoutMesh() {
+		return agentNamespace
+	}
+	return in.mesh.Spec.IstioNamespace
 }

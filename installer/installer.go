@@ -74,6 +74,8 @@ type Installer struct {
 	mesh    v1alpha1.Mesh
 	options Options
 	sites   []*site
+	// dataplane is what carries the traffic; see checkDataplane.
+	dataplane string
 
 	mu     sync.Mutex
 	report Report

@@ -59,7 +59,7 @@ func eachLink[L any](links []L, do func(L)) {
 
 // sweep deletes probe pods that a killed run left in a member.
 func (in *Installer) sweep(ctx context.Context, s *site, all bool) error {
-	return podprobe.Sweep(ctx, s.member.Kube, in.mesh.Spec.IstioNamespace, all)
+	return podprobe.Sweep(ctx, s.member.Kube, in.probeNamespace(), all)
 }
 
 func (in *Installer) links() ([]config.Link, error) {

@@ -9,6 +9,12 @@ import (
 // Up takes the steps of a mesh in order, up to the credentials; proving it with
 // traffic is Verify. The error is of what stops all members.
 func (in *Installer) Up(ctx context.Context) error {
+	if err := in.checkDataplane(); err != nil {
+		return err
+	}
+	if in.withoutMesh() {
+		return in.upWithoutMesh(ctx)
+	}
 	if err := in.Preflight(ctx); err != nil {
 		return err
 	}

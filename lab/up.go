@@ -126,10 +126,11 @@ func (l *Lab) startNode(ctx context.Context, c *Cluster) error {
 }
 
 func (l *Lab) loadImages(ctx context.Context, c *Cluster) error {
-	names := build.SampleImages()
+	names := build.AgentImages()
 	if c.Spec.Istio != nil {
-		names = append(build.MeshImages(), names...)
+		names = build.MeshImages()
 	}
+	names = append(names, build.SampleImages()...)
 	return l.loadMissing(ctx, c, names)
 }
 

@@ -12,15 +12,50 @@ import (
 	"github.com/eastwest-mesh/eastwest/internal/golden"
 )
 
-// TestReference keeps docs/reference/mesh-file.md equal to the types.
+// TestReference keeps the pages of docs/reference equal to the types.
 func TestReference(t *testing.T) {
-	file, err := parser.ParseFile(token.NewFileSet(), "mesh.go", nil, parser.ParseComments)
+	t.Parallel()
+	for name, page := range map[string]struct {
+		title string
+		// intro follows the line that says how the page is made.
+		intro string
+		files []string
+	}{
+		"mesh-file.md": {
+			"The mesh file",
+			"`samples/mesh.yaml` shows it whole.\n\n" + header(KindMesh),
+			[]string{"mesh.go"},
+		},
+		"agent-config.md": {
+			"The files of the agent",
+			"`agent.yaml` configures it, in " + header(KindAgentConfig) +
+				" One `NAME.member.yaml` beside a `NAME.kubeconfig` is the record of a peer, in " + header(KindMemberRecord),
+			[]string{"agentconfig.go", "memberrecord.go"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var text strings.Builder
+			fmt.Fprintf(&text, "# %s\n\nMade from the code: `go test ./api/v1alpha1 -update`. %s\n", page.title, page.intro)
+			for _, file := range page.files {
+				writeTypes(t, &text, file)
+			}
+			golden.Check(t, "../../docs/reference/"+name, []byte(text.String()))
+		})
+	}
+}
+
+func header(kind string) string {
+	return fmt.Sprintf("`apiVersion: %s`, `kind: %s`. Unknown fields are rejected.", APIVersion, kind)
+}
+
+// writeTypes writes a table for every struct of a file.
+func writeTypes(t *testing.T, page *strings.Builder, path string) {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var page strings.Builder
-	fmt.Fprintf(&page, "# The mesh file\n\nMade from the code: `go test ./api/v1alpha1 -update`. `samples/mesh.yaml` shows it whole.\n\n")
-	fmt.Fprintf(&page, "`apiVersion: %s`, `kind: %s`. Unknown fields are rejected.\n", APIVersion, KindMesh)
 	for _, declaration := range file.Decls {
 		general, ok := declaration.(*ast.GenDecl)
 		if !ok || general.Tok != token.TYPE {
@@ -31,14 +66,13 @@ func TestReference(t *testing.T) {
 		if !ok {
 			continue
 		}
-		fmt.Fprintf(&page, "\n## %s\n\n%s\n\n| field | type | meaning |\n|---|---|---|\n", spec.Name.Name, oneLine(general.Doc))
+		fmt.Fprintf(page, "\n## %s\n\n%s\n\n| field | type | meaning |\n|---|---|---|\n", spec.Name.Name, oneLine(general.Doc))
 		for _, field := range fields.Fields.List {
 			if name := jsonName(field); name != "" {
-				fmt.Fprintf(&page, "| `%s` | %s | %s |\n", name, typeName(field.Type), oneLine(field.Doc))
+				fmt.Fprintf(page, "| `%s` | %s | %s |\n", name, typeName(field.Type), oneLine(field.Doc))
 			}
 		}
 	}
-	golden.Check(t, "../../docs/reference/mesh-file.md", []byte(page.String()))
 }
 
 func jsonName(field *ast.Field) string {

@@ -9,12 +9,19 @@ import (
 // imageFlags replace the images that eastwest runs in clusters.
 type imageFlags struct {
 	registry, helloworld, sleep, probe string
+	agent, gateway                     string
 }
 
 // addProbe adds the flags of commands that only probe.
 func (i *imageFlags) addProbe(flags *pflag.FlagSet) {
 	flags.StringVar(&i.registry, "image-registry", "", "put before every image, for sites with a registry of their own")
 	flags.StringVar(&i.probe, "image-probe", "", "image of address probes; needs sh and curl (default: the cluster's own proxy image)")
+}
+
+// addAgent adds the flags of commands that bring agents and their gateways.
+func (i *imageFlags) addAgent(flags *pflag.FlagSet) {
+	flags.StringVar(&i.agent, "image-agent", "", "image of the discovery agent; it has no default place, see docs/images.md")
+	flags.StringVar(&i.gateway, "image-gateway", "", "image of a gateway without a mesh: Envoy and the agent's binary; no default place")
 }
 
 // addAll adds the flags of commands that verify too.
@@ -34,4 +41,6 @@ func (i *imageFlags) apply(mesh *config.Mesh) {
 	set(&mesh.Spec.Images.Helloworld, i.helloworld)
 	set(&mesh.Spec.Images.Sleep, i.sleep)
 	set(&mesh.Spec.Images.Probe, i.probe)
+	set(&mesh.Spec.Images.Agent, i.agent)
+	set(&mesh.Spec.Images.Gateway, i.gateway)
 }

@@ -17,6 +17,8 @@ type upFlags struct {
 	peers  peerFlags
 	trust  trustFlags
 	verify verifyFlags
+
+	dataplane, trustDomain string
 }
 
 func (u *upFlags) add(flags *pflag.FlagSet) {
@@ -26,10 +28,19 @@ func (u *upFlags) add(flags *pflag.FlagSet) {
 	u.trust.add(flags)
 	u.verify.add(flags)
 	u.peers.images.addAll(flags)
+	u.peers.images.addAgent(flags)
+	flags.StringVar(&u.dataplane, "dataplane", "", "what carries the traffic: istio, or envoy driven by our agent (default: what is found)")
+	flags.StringVar(&u.trustDomain, "trust-domain", "", "trust domain of clusters without a mesh (default "+config.DefaultTrustDomain+")")
 }
 
 func (u *upFlags) adjust(mesh *config.Mesh) error {
 	u.trust.apply(mesh)
+	if u.dataplane != "" {
+		mesh.Spec.Dataplane = u.dataplane
+	}
+	if u.trustDomain != "" {
+		mesh.Spec.Trust.Domain = u.trustDomain
+	}
 	return errors.Join(u.step.gateway.apply(mesh), u.peers.apply(mesh))
 }
 
@@ -47,9 +58,15 @@ func newUp(env *Env, global *globalFlags) *cobra.Command {
 		Short: "Make one mesh of the named clusters and prove it with traffic",
 		Long: `Takes every step of a mesh in order: preflight, trust, gateway, expose,
 create-mesh, verify. What is there and works is reused, a second run changes
-nothing. A cluster that fails costs its own rows only.`,
+nothing. A cluster that fails costs its own rows only.
+
+Clusters that run Istio are joined through their istiods. Clusters without a mesh
+get our discovery agent and an Envoy that it drives. The two kinds are not mixed.`,
 		Example: `  # Two clusters, roots are equal already
   eastwest up --kubeconfig east=east.yaml --kubeconfig west=west.yaml --source-ranges 203.0.113.0/24
+
+  # Two clusters without a mesh
+  eastwest up -f mesh.yaml --init-trust --image-agent reg/eastwest-agent:v1 --image-gateway reg/eastwest-gateway:v1
 
   # Two clusters that signed their own roots: make a shared one and restart what needs it
   eastwest up -f mesh.yaml --init-trust --replace-ca --restart-workloads`,

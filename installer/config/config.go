@@ -22,6 +22,18 @@ import (
 // DefaultIstioNamespace is where istiod runs unless the mesh file says otherwise.
 const DefaultIstioNamespace = "istio-system"
 
+// What can carry the traffic of a mesh.
+const (
+	DataplaneIstio = "istio"
+	DataplaneEnvoy = "envoy"
+)
+
+// Of a mesh without Istio nobody but the mesh file can say these.
+const (
+	DefaultMesh        = "eastwest"
+	DefaultTrustDomain = "cluster.local"
+)
+
 // maxFile bounds a mesh file, in bytes.
 const maxFile = 1 << 20
 

@@ -49,6 +49,13 @@ func Validate(mesh *Mesh) error {
 	for _, pair := range mesh.Spec.Peers.ClusterLocal {
 		add(serviceRef(pair))
 	}
+	if form := mesh.Spec.Dataplane; form != "" && form != DataplaneIstio && form != DataplaneEnvoy {
+		add(problem.New(problem.Input, "InvalidDataplane", "data plane %s", quote(form)).WithFix("use istio or envoy, or leave it out"))
+	}
+	if domain := mesh.Spec.Trust.Domain; domain != "" && len(validation.IsDNS1123Subdomain(domain)) > 0 {
+		add(problem.New(problem.Input, "InvalidName", "trust domain %s is no DNS name", quote(domain)).
+			WithFix("use lower-case labels with dots, for example mesh.example"))
+	}
 	_, err := ParseTopology(mesh.Spec.Topology)
 	add(err)
 	return errors.Join(all...)

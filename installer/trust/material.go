@@ -52,6 +52,20 @@ func CACerts(in Intermediate, namespace string) *corev1.Secret {
 	}
 }
 
+// AgentSecretName is the Secret that an agent reads its CA from. It is laid out
+// like istiod's.
+const AgentSecretName = "eastwest-ca"
+
+// AgentCA is the Secret that the agent in namespace reads its CA from.
+func AgentCA(in Intermediate, namespace string) *corev1.Secret {
+	secret := CACerts(in, namespace)
+	secret.Name = AgentSecretName
+	return secret
+}
+
+// RootOf are the roots in the Secret of a CA, as PEM.
+func RootOf(secret *corev1.Secret) []byte { return secret.Data[rootCertKey] }
+
 // newIntermediate encodes an issued CA as the material of a cluster.
 func newIntermediate(cluster string, issued authority, roots []byte, root *x509.Certificate) (Intermediate, error) {
 	key, err := encodeKey(issued.key)

@@ -1,6 +1,9 @@
 package arch
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Rules lists every rule. Together they are the drawing of docs/architecture.md:
 //
@@ -98,9 +101,19 @@ func discoveryRules() []Rule {
 		first, _, _ := strings.Cut(target, "/")
 		return !strings.Contains(first, ".") && !ours(target)
 	}
+	world := func(target string) bool {
+		return target == "net" || under("os", "net/http", "log", "context", "sync")(target)
+	}
+	envoyMessages := func(target string) bool {
+		return slices.ContainsFunc([]string{
+			"github.com/envoyproxy/go-control-plane/envoy/", "github.com/cncf/xds/go/", "google.golang.org/protobuf/",
+		}, func(prefix string) bool { return strings.HasPrefix(target, prefix) })
+	}
+	// The agent's command line stands above what discovery assembles.
+	stages := func(path string) bool { return below("discovery")(path) && !under("discovery/cli")(path) }
 	return []Rule{
 		{
-			About: below("discovery"),
+			About: stages,
 			Forbids: func(path, target string) bool {
 				from, to := stage("discovery", path), stage("discovery", target)
 				return to != "" && from != to && to != "discovery/model"
@@ -108,7 +121,7 @@ func discoveryRules() []Rule {
 			Reason: "stages of the data path never know each other, only the model; discovery wires them",
 		},
 		{
-			About: below("discovery"), Forbids: func(_, target string) bool { return target == "discovery" },
+			About: stages, Forbids: func(_, target string) bool { return target == "discovery" },
 			Reason: "discovery assembles its stages, no stage calls back",
 		},
 		{
@@ -118,6 +131,21 @@ func discoveryRules() []Rule {
 		{
 			About: under("discovery/merge", "discovery/translate"), Forbids: imports(kubernetes),
 			Reason: "merge and translate are pure; a Kubernetes type never passes the line behind watch",
+		},
+		{
+			About: under("discovery/merge"), Forbids: func(_, target string) bool { return !standard(target) && !under("discovery/model")(target) },
+			Reason: "merge is rules over the model: nothing else can be an input of theirs",
+		},
+		{
+			About: under("discovery/translate"),
+			Forbids: func(_, target string) bool {
+				return !standard(target) && !under("discovery/model")(target) && !envoyMessages(target)
+			},
+			Reason: "translate makes Envoy's messages from the model; whatever else it knew, its output would depend on",
+		},
+		{
+			About: under("discovery/merge", "discovery/translate"), Forbids: imports(world),
+			Reason: "merge and translate are pure: no lock, clock, logger, context or I/O",
 		},
 		{
 			About: func(path string) bool { return path != "discovery/publish" },

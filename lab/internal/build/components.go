@@ -63,6 +63,7 @@ func goComponentList() []goComponent {
 		{name: "coredns", dir: "lab/components/coredns", packages: []string{"."}},
 		{name: "lab", dir: "lab", packages: []string{"./cmd/lab"}, keep: labSource},
 		{name: "pause", dir: "lab", packages: []string{"./cmd/pause"}, keep: pauseSource},
+		{name: "eastwest-agent", dir: ".", packages: []string{"./cmd/eastwest-agent"}, keep: agentSource},
 		{name: "helloworld", dir: "samples/helloworld", packages: []string{"."}},
 	}
 }
@@ -70,6 +71,19 @@ func goComponentList() []goComponent {
 // labSource leaves out the components, which are modules of their own.
 func labSource(rel string, dir bool) bool {
 	return goSource(rel, dir) && rel != "components" && rel != "e2e" && rel != "bench"
+}
+
+// agentSource is what the agent's binary is made of, and nothing of the lab or
+// the installer.
+func agentSource(rel string, dir bool) bool {
+	top, rest, _ := strings.Cut(rel, string(filepath.Separator))
+	switch top {
+	case "go.mod", "go.sum", "api", "discovery", "internal":
+		return goSource(rel, dir)
+	case "cmd":
+		return goSource(rel, dir) && (rest == "" || strings.HasPrefix(rest, "eastwest-agent"))
+	}
+	return false
 }
 
 // pauseSource is one package which imports nothing of ours.

@@ -31,8 +31,12 @@ func ImageName(short string) string {
 }
 
 // NodeImages are needed by every cluster, MeshImages by those with Istio;
-// SampleImages are the workloads of demo and tests.
+// AgentImages are our own, for clusters without Istio; SampleImages are the
+// workloads of demo and tests.
 func NodeImages() []string { return []string{"pause", "coredns"} }
+
+// AgentImages lists the images of our agent and of the gateway it drives.
+func AgentImages() []string { return []string{"eastwest-agent", "eastwest-gateway"} }
 
 // MeshImages lists the images of Istio's control plane and proxies.
 func MeshImages() []string { return []string{"pilot", "proxyv2"} }
@@ -72,6 +76,17 @@ func recipes(in imageInputs, bootstrap string) []recipe {
 		only("coredns", "coredns"),
 		only("helloworld-v1", "helloworld", "SERVICE_VERSION=v1"),
 		only("helloworld-v2", "helloworld", "SERVICE_VERSION=v2"),
+		{
+			name: "eastwest-agent", user: "65532", files: []image.File{bin("eastwest-agent", "eastwest-agent")},
+			entrypoint: []string{"/usr/local/bin/eastwest-agent"},
+		},
+		{
+			name: "eastwest-gateway", onBase: true, user: "65532", entrypoint: []string{"/usr/local/bin/envoy"},
+			files: []image.File{
+				bin("eastwest-agent", "eastwest-agent"),
+				{Path: "usr/local/bin/envoy", Source: in.envoy, Mode: 0o755},
+			},
+		},
 		{name: "sleep", onBase: true, cmd: []string{"/bin/sleep", "infinity"}},
 		{
 			// The istiod pod has runAsNonRoot, so the image needs a numeric user.

@@ -1,0 +1,102 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// AgentConfig is the file that eastwest-agent reads when it starts: who it is,
+// whom it watches and what it serves.
+type AgentConfig struct {
+	metav1.TypeMeta `json:",inline"`
+	// Member is the cluster that the agent runs in.
+	Member AgentMember `json:"member"`
+	// Mesh is the mesh ID.
+	Mesh string `json:"mesh"`
+	// TrustDomain of all identities of the mesh, default cluster.local.
+	TrustDomain string `json:"trustDomain,omitempty"`
+	// DataPlane is "envoy" (default) where the agent drives gateways, "none"
+	// beside Istio.
+	DataPlane string `json:"dataPlane,omitempty"`
+	// Exports says what is exported beside ServiceExport objects.
+	Exports AgentExports `json:"exports,omitempty"`
+	// Members says where the records of the other members are.
+	Members AgentMembers `json:"members,omitempty"`
+	// Limits bound what one member may bring.
+	Limits AgentLimits `json:"limits,omitempty"`
+	// StaleAfter is how long a member may be unreachable before it is shown as
+	// stale, a duration, default 15m. Its endpoints are kept.
+	StaleAfter string `json:"staleAfter,omitempty"`
+	// SyncDeadline is how long the start waits for members, a duration, default 10s.
+	SyncDeadline string `json:"syncDeadline,omitempty"`
+	// Listen are the addresses that the agent serves on.
+	Listen AgentListen `json:"listen,omitempty"`
+	// Snapshot is where the last view outlives a restart.
+	Snapshot AgentSnapshot `json:"snapshot,omitempty"`
+}
+
+// AgentMember is the agent's own cluster as a member.
+type AgentMember struct {
+	// Name is ours: a DNS-1123 label, unique in the mesh.
+	Name string `json:"name"`
+	// ClusterID is what the cluster's istiod says; empty: the name.
+	ClusterID string `json:"clusterID,omitempty"`
+	// Network of the member's pods.
+	Network string `json:"network"`
+	// Region is where the member is; empty where nobody said.
+	Region string `json:"region,omitempty"`
+}
+
+// AgentExports is the policy of exports.
+type AgentExports struct {
+	// Policy lists services that every member exports where it has them, with no
+	// ServiceExport needed.
+	Policy []ExportRule `json:"policy,omitempty"`
+}
+
+// ExportRule names services by their names.
+type ExportRule struct {
+	// Namespace of the services.
+	Namespace string `json:"namespace"`
+	// Name of the service, * for all of the namespace.
+	Name string `json:"name"`
+}
+
+// AgentMembers says where the records of the other members are.
+type AgentMembers struct {
+	// Source is "secrets" (default): Secrets with the label eastwest.dev/member=true;
+	// or "folder": files of the same names.
+	Source string `json:"source,omitempty"`
+	// Namespace of the Secrets, default eastwest-system.
+	Namespace string `json:"namespace,omitempty"`
+	// Folder is the path of the files.
+	Folder string `json:"folder,omitempty"`
+}
+
+// AgentLimits bound what one member may bring. What is over a limit is dropped in
+// the order of names and shown as a problem of that member.
+type AgentLimits struct {
+	// Services is the largest number of exported services, default 5000.
+	Services *int64 `json:"services,omitempty"`
+	// Endpoints is the largest number of endpoints of exported services, default 100000.
+	Endpoints *int64 `json:"endpoints,omitempty"`
+	// Bytes bounds what is kept of the member in memory, exported or not, default
+	// 67108864 (64 MiB).
+	Bytes *int64 `json:"bytes,omitempty"`
+	// EventsPerSecond is how fast the member's changes are read, default 2000;
+	// more wait in the member.
+	EventsPerSecond *int64 `json:"eventsPerSecond,omitempty"`
+}
+
+// AgentListen are the addresses that the agent serves on.
+type AgentListen struct {
+	// XDS is for gateways, over mutual TLS, default :15012.
+	XDS string `json:"xds,omitempty"`
+	// Admin is for people, default 127.0.0.1:15014.
+	Admin string `json:"admin,omitempty"`
+	// Health is for the kubelet, default :15020.
+	Health string `json:"health,omitempty"`
+}
+
+// AgentSnapshot is where the last view outlives a restart.
+type AgentSnapshot struct {
+	// Folder is a path; empty: no snapshot is written.
+	Folder string `json:"folder,omitempty"`
+}

@@ -1,0 +1,51 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// MemberCluster shows, in each cluster, one member of its mesh as the agent there
+// sees it. It is cluster-scoped and named like the member. Nobody but the agent
+// writes it.
+type MemberCluster struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+	Spec              MemberClusterSpec   `json:"spec,omitempty"`
+	Status            MemberClusterStatus `json:"status,omitempty"`
+}
+
+// MemberClusterSpec is what the member's record says.
+type MemberClusterSpec struct {
+	// ClusterID is what the cluster's istiod says; without istiod the name.
+	ClusterID string `json:"clusterID,omitempty"`
+	// Network of the member's pods.
+	Network string `json:"network,omitempty"`
+	// Region is where the member is; empty where nobody said.
+	Region string `json:"region,omitempty"`
+}
+
+// MemberClusterStatus is what the agent sees.
+type MemberClusterStatus struct {
+	// State is joining, ready, degraded, stale, leaving or quarantined.
+	State string `json:"state,omitempty"`
+	// Code is OK, WARNING, FAILED or ERROR, Description why.
+	Code        string `json:"code,omitempty"`
+	Description string `json:"description,omitempty"`
+	// Services and Endpoints count what the member offers.
+	Services  int64 `json:"services"`
+	Endpoints int64 `json:"endpoints"`
+	// Gateways are the addresses that peers dial.
+	Gateways []string `json:"gateways,omitempty"`
+	// LastEvent is when the member last said anything.
+	LastEvent *metav1.Time `json:"lastEvent,omitempty"`
+	// CredentialExpiry is when the agent's credential for the member ends.
+	CredentialExpiry *metav1.Time `json:"credentialExpiry,omitempty"`
+	// Conditions are Ready, and Reachable for the gateways.
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// Codes of a member, as the multi-cluster services of GKE spell them.
+const (
+	CodeOK      = "OK"
+	CodeWarning = "WARNING"
+	CodeFailed  = "FAILED"
+	CodeError   = "ERROR"
+)

@@ -1,0 +1,60 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// What joins the objects of one mesh in a cluster.
+const (
+	// LabelMember marks the Secrets in eastwest-system that hold records of members.
+	LabelMember = "eastwest.dev/member"
+	// LabelDerived marks the Services and EndpointSlices that the agent made from
+	// imports. They are never exported again.
+	LabelDerived = "eastwest.dev/derived"
+	// AnnotationService names, on a derived Service, the service it stands for.
+	AnnotationService = "eastwest.dev/service"
+	// ManagedByAgent is the value of endpointslice.kubernetes.io/managed-by on
+	// slices that the agent wrote.
+	ManagedByAgent = "eastwest-agent.eastwest.dev"
+)
+
+// MemberRecord is what a consumer knows of a producer before it asks it: who it
+// is, and what it may bring. Beside it is the kubeconfig; both are written by
+// whoever joins the two, never by the producer.
+type MemberRecord struct {
+	metav1.TypeMeta `json:",inline"`
+	// Name is ours: a DNS-1123 label, unique in the mesh.
+	Name string `json:"name"`
+	// ClusterID is what the cluster's istiod says; empty: the name.
+	ClusterID string `json:"clusterID,omitempty"`
+	// Network of the member's pods.
+	Network string `json:"network"`
+	// Region is where the member is; empty where nobody said.
+	Region string `json:"region,omitempty"`
+	// UID of the member's namespace kube-system. Another one quarantines the
+	// member. Empty: the first one seen is pinned.
+	UID string `json:"uid,omitempty"`
+	// Identity is the SPIFFE ID of the member's gateways.
+	Identity string `json:"identity,omitempty"`
+	// Advertised are host:port pairs which members of other networks dial. Empty:
+	// what the member's gateway Service says.
+	Advertised []string `json:"advertised,omitempty"`
+	// PodCIDRs are where the member's endpoints are; any other address is dropped.
+	// Empty: not declared.
+	PodCIDRs []string `json:"podCIDRs,omitempty"`
+	// GatewayCIDRs are where the member's gateway is; with any other address it
+	// gets no traffic from other networks. Empty: not declared.
+	GatewayCIDRs []string `json:"gatewayCIDRs,omitempty"`
+	// Namespaces says whose exports are taken.
+	Namespaces NamespaceRules `json:"namespaces,omitempty"`
+	// Role is "both" (default), "export", or "import": such a member offers nothing.
+	Role string `json:"role,omitempty"`
+}
+
+// NamespaceRules says of which namespaces exports are taken. Never taken are
+// kube-*, istio-system and eastwest-system, unless allow has the very name, and
+// the service default/kubernetes.
+type NamespaceRules struct {
+	// Allow lists names, or beginnings of names followed by *. Empty: all.
+	Allow []string `json:"allow,omitempty"`
+	// Deny lists names, or beginnings of names followed by *. It wins over allow.
+	Deny []string `json:"deny,omitempty"`
+}

@@ -1,0 +1,253 @@
+// Package discovery assembles the agent: it watches all member clusters, keeps one
+// immutable view of their endpoints, publishes it to the gateway of its own cluster
+// and writes what clients there need. It is the only importer of all stages of that
+// path, and must not know the installer.
+package discovery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"github.com/eastwest-mesh/eastwest/discovery/admin"
+	"github.com/eastwest-mesh/eastwest/discovery/authority"
+	"github.com/eastwest-mesh/eastwest/discovery/bootstrap"
+	"github.com/eastwest-mesh/eastwest/discovery/derived"
+	"github.com/eastwest-mesh/eastwest/discovery/model"
+	"github.com/eastwest-mesh/eastwest/discovery/publish"
+	"github.com/eastwest-mesh/eastwest/discovery/settings"
+	"github.com/eastwest-mesh/eastwest/discovery/watch"
+)
+
+// Names of the agent's objects, all in its own namespace.
+const (
+	gatewayName     = "eastwest-gateway"
+	bootstrapSecret = gatewayName + "-bootstrap"
+	leaseName       = "eastwest-agent"
+)
+
+// checkBudget is how many pairs of a port and a member are checked up to a pod:
+// some 5,000 would cost a quarter of a core at the gateways.
+const checkBudget = 1000
+
+// Options are what an agent runs with.
+type Options struct {
+	Settings *settings.Settings
+	// Config connects to the agent's own cluster.
+	Config *rest.Config
+	// Namespace and Pod are the agent's own.
+	Namespace, Pod string
+	// CAFolder holds the cluster's intermediate.
+	CAFolder string
+	Log      *slog.Logger
+}
+
+// Agent is the discovery agent of one cluster.
+type Agent struct {
+	Options
+	own       model.MemberName
+	kube      kubernetes.Interface
+	inbox     *watch.Inbox
+	cluster   *derived.Cluster
+	members   *members
+	loop      *loop
+	authority *authority.Authority
+	gateway   *authority.Rotating
+	serving   *authority.Rotating
+	publisher *publish.Publisher
+}
+
+// New puts an agent together. It contacts the own cluster once, to learn which
+// one it is.
+func New(ctx context.Context, o Options) (*Agent, error) {
+	kube, err := kubernetes.NewForConfig(o.Config)
+	if err != nil {
+		return nil, fmt.Errorf("connect to the own cluster: %w", err)
+	}
+	system, err := kube.CoreV1().Namespaces().Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("read the UID of the own cluster: %w", err)
+	}
+	a := &Agent{Options: o, own: model.MemberName(o.Settings.File.Member.Name), kube: kube, inbox: watch.NewInbox()}
+	record := o.Settings.Record()
+	record.UID = string(system.UID)
+	record.Identity = a.identity("gateway")
+	a.cluster = derived.NewCluster(kube, derived.GatewayService{Namespace: o.Namespace, Name: gatewayName})
+	a.members = newMembers(a, record)
+	if err := a.openAuthority(); err != nil {
+		return nil, err
+	}
+	a.loop = &loop{
+		own: a.own, identity: a.identity("gateway"), roots: a.roots, renewed: make(chan struct{}, 1), inbox: a.inbox, ports: newPorts(a.cluster), publisher: a.publisher, log: o.Log,
+		deadline: o.Settings.SyncDeadline, expected: a.members.names, members: a.members.changed,
+		translation: translation{
+			from: model.Vantage{
+				Member: a.own, Network: model.NetworkID(record.Network), Region: record.Region,
+			},
+			trust: o.Settings.File.TrustDomain, budget: checkBudget,
+		},
+	}
+	return a, nil
+}
+
+// identity is the SPIFFE ID of a workload of ours in the own cluster.
+func (a *Agent) identity(role string) string {
+	return fmt.Sprintf("spiffe://%s/ns/%s/sa/%s-%s", a.Settings.File.TrustDomain, a.Namespace, role, a.own)
+}
+
+// openAuthority prepares what a gateway of our own needs; beside Istio there is
+// none.
+func (a *Agent) openAuthority() error {
+	if a.Settings.File.DataPlane != settings.DataPlaneEnvoy {
+		return nil
+	}
+	var err error
+	if a.authority, err = authority.Open(authority.Options{Dir: a.CAFolder, TrustDomain: a.Settings.File.TrustDomain}); err != nil {
+		return err
+	}
+	if a.serving, err = a.authority.Rotating(a.identity("agent"), 0); err != nil {
+		return err
+	}
+	if a.gateway, err = a.authority.Rotating(a.identity("gateway"), 0); err != nil {
+		return err
+	}
+	a.publisher = publish.New(publish.Options{
+		TLS: publish.TLS{
+			Certificate: a.serving.Certificate, Roots: a.authority.Pool, TrustDomain: a.Settings.File.TrustDomain,
+		},
+		Member:  func(identity string) (model.MemberName, bool) { return a.own, identity == a.identity("gateway") },
+		Secrets: credentials{a}, Log: a.Log,
+	})
+	return nil
+}
+
+// roots are the mesh's; none beside Istio, where nobody of ours needs them.
+func (a *Agent) roots() []byte {
+	if a.authority == nil {
+		return nil
+	}
+	return a.authority.Roots()
+}
+
+// credentials are what gateways are given: each its own.
+type credentials struct{ agent *Agent }
+
+func (c credentials) Credential(identity string) (publish.Credential, error) {
+	pair := c.agent.gateway.Pair()
+	if identity != pair.Identity {
+		return publish.Credential{}, fmt.Errorf("no certificate is kept for %s", identity)
+	}
+	credential := publish.Credential{Chain: pair.Chain, Key: pair.Key.PEM(), Roots: pair.Roots}
+	if admitted := c.agent.loop.admitted.Load(); admitted != nil {
+		credential.Admitted = *admitted
+	}
+	return credential, nil
+}
+
+// Run runs the agent until ctx ends. What it wrote and published stays.
+func (a *Agent) Run(ctx context.Context) error {
+	own, err := a.watchOwn(a.members.own)
+	if err != nil {
+		return err
+	}
+	listener, err := a.listen(ctx)
+	if err != nil {
+		return err
+	}
+	writes := &derived.Writer{
+		Cluster: a.cluster, View: a.view, Own: a.own, Log: a.Log,
+		Wakes: []<-chan struct{}{a.loop.subscribe(), a.cluster.Changed()},
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return a.cluster.Run(ctx) })
+	group.Go(func() error { return a.members.run(ctx, own) })
+	group.Go(func() error { return a.loop.run(ctx) })
+	group.Go(func() error { return admin.Serve(ctx, a.Settings.File.Listen.Health, admin.Health(a.ready)) })
+	if a.publisher != nil {
+		a.issue(ctx, group)
+		group.Go(func() error { return a.publisher.Serve(ctx, listener) })
+	}
+	group.Go(func() error {
+		lead(ctx, a.kube, a.Namespace, leaseName, a.Pod, a.Log, func(term context.Context) { a.write(term, writes) })
+		return nil
+	})
+	return group.Wait()
+}
+
+// ready is nil once there is a first view: until then gateways would be told of
+// less than there is.
+func (a *Agent) ready() error {
+	if a.loop.State() == nil {
+		return errors.New("members are still being listed")
+	}
+	return nil
+}
+
+// view is what derived Services are made from.
+func (a *Agent) view() (*model.View, bool) {
+	state := a.loop.State()
+	if state == nil {
+		return nil, false
+	}
+	return state.View, state.Complete
+}
+
+// listen opens the port for gateways.
+func (a *Agent) listen(ctx context.Context) (net.Listener, error) {
+	if a.publisher == nil {
+		return nil, nil //nolint:nilnil // nobody is served
+	}
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", a.Settings.File.Listen.XDS)
+	if err != nil {
+		return nil, fmt.Errorf("listen for gateways: %w", err)
+	}
+	return listener, nil
+}
+
+// issue keeps all certificates fresh.
+func (a *Agent) issue(ctx context.Context, group *errgroup.Group) {
+	group.Go(func() error { return a.authority.Run(ctx) })
+	group.Go(func() error { return a.serving.Run(ctx, func(authority.Pair) {}) })
+	group.Go(func() error {
+		return a.gateway.Run(ctx, func(pair authority.Pair) {
+			if _, err := a.publisher.Renewed(pair.Identity); err != nil {
+				a.Log.Error("publish a new certificate", "identity", pair.Identity, "error", err)
+			}
+			select {
+			case a.loop.renewed <- struct{}{}:
+			default:
+			}
+		})
+	})
+}
+
+// write is the work of the one replica that writes.
+func (a *Agent) write(ctx context.Context, derived *derived.Writer) {
+	var group sync.WaitGroup
+	group.Go(func() { derived.Run(ctx) })
+	if a.publisher != nil {
+		keeper := &bootstrap.Keeper{
+			Kube: a.kube, Namespace: a.Namespace, Name: bootstrapSecret, Identity: a.identity("gateway"),
+			Issue: a.firstCertificate, Roots: a.authority.Roots, Changed: a.authority.Changed, Log: a.Log,
+		}
+		group.Go(func() { keeper.Run(ctx) })
+	}
+	group.Wait()
+}
+
+func (a *Agent) firstCertificate() (bootstrap.Certificate, error) {
+	pair, err := a.authority.Issue(a.identity("gateway"), 0)
+	if err != nil {
+		return bootstrap.Certificate{}, err
+	}
+	return bootstrap.Certificate{Chain: pair.Chain, Key: pair.Key.PEM(), Roots: pair.Roots}, nil
+}

@@ -1,0 +1,147 @@
+package derived
+
+import (
+	"net/netip"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	applycorev1 "k8s.io/client-go/applyconfigurations/core/v1"
+	applydiscoveryv1 "k8s.io/client-go/applyconfigurations/discovery/v1"
+
+	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
+	"github.com/eastwest-mesh/eastwest/discovery/model"
+)
+
+// sliceSize is how many endpoints one slice holds: what Kubernetes' own
+// controller puts into one.
+const sliceSize = 100
+
+var protocols = map[model.Protocol]corev1.Protocol{
+	model.TCP: corev1.ProtocolTCP, model.UDP: corev1.ProtocolUDP, model.SCTP: corev1.ProtocolSCTP,
+}
+
+// throughAnnotation says, on a derived Service, what its ports lead to.
+const throughAnnotation = "eastwest.dev/through"
+
+func (s *service) through() string {
+	if s.gateway {
+		return "gateway"
+	}
+	return "pods"
+}
+
+// serviceObject is the derived Service. It has no selector, so that its slices
+// are ours alone.
+func (s *service) serviceObject() *applycorev1.ServiceApplyConfiguration {
+	spec := applycorev1.ServiceSpec().WithType(corev1.ServiceTypeClusterIP)
+	for _, port := range s.ports {
+		one := applycorev1.ServicePort().WithPort(int32(port.Number)).WithProtocol(protocols[port.Protocol])
+		if port.Name != "" {
+			one = one.WithName(port.Name)
+		}
+		if port.AppProtocol != "" {
+			one = one.WithAppProtocol(port.AppProtocol)
+		}
+		if port.target != 0 {
+			one = one.WithTargetPort(intstr.FromInt32(int32(port.target)))
+		}
+		spec = spec.WithPorts(one)
+	}
+	return applycorev1.Service(Name(s.key), s.key.Namespace).
+		WithLabels(map[string]string{v1alpha1.LabelDerived: "true"}).
+		WithAnnotations(map[string]string{v1alpha1.AnnotationService: s.key.Name, throughAnnotation: s.through()}).
+		WithSpec(spec)
+}
+
+// sliceObjects are the slices behind it. gateways are the addresses of the local
+// gateway's pods.
+func (s *service) sliceObjects(gateways []netip.Addr) []*applydiscoveryv1.EndpointSliceApplyConfiguration {
+	numbers := map[string]int{}
+	var out []*applydiscoveryv1.EndpointSliceApplyConfiguration
+	for _, one := range s.behind(gateways) {
+		for _, kind := range []string{"IPv4", "IPv6"} {
+			var endpoints []model.Endpoint
+			for _, endpoint := range one.endpoints {
+				if family(endpoint.Addr) == kind {
+					endpoints = append(endpoints, endpoint)
+				}
+			}
+			for len(endpoints) > 0 {
+				size := min(sliceSize, len(endpoints))
+				out = append(out, s.sliceObject(kind, numbers[kind], one.ports, endpoints[:size]))
+				endpoints = endpoints[size:]
+				numbers[kind]++
+			}
+		}
+	}
+	return out
+}
+
+// behind is what the slices hold: pods, or the gateway's pods with its ports.
+func (s *service) behind(gateways []netip.Addr) []backend {
+	if !s.gateway {
+		return s.backends
+	}
+	if len(s.ports) == 0 || len(gateways) == 0 {
+		return nil
+	}
+	var one backend
+	for _, port := range s.ports {
+		leading := port.Port
+		leading.Number = port.target
+		one.ports = append(one.ports, leading)
+	}
+	for _, addr := range gateways {
+		one.endpoints = append(one.endpoints, model.Endpoint{Addr: addr, Zone: model.NoZone})
+	}
+	return []backend{one}
+}
+
+func (s *service) sliceObject(kind string, number int, ports []model.Port, endpoints []model.Endpoint) *applydiscoveryv1.EndpointSliceApplyConfiguration {
+	slice := applydiscoveryv1.EndpointSlice(sliceName(s.key, kind, number), s.key.Namespace).
+		WithLabels(map[string]string{
+			discoveryv1.LabelServiceName: Name(s.key),
+			discoveryv1.LabelManagedBy:   v1alpha1.ManagedByAgent,
+			v1alpha1.LabelDerived:        "true",
+		}).
+		WithAddressType(discoveryv1.AddressType(kind))
+	for _, port := range ports {
+		one := applydiscoveryv1.EndpointPort().WithName(port.Name).WithPort(int32(port.Number)).WithProtocol(protocols[port.Protocol])
+		if port.AppProtocol != "" {
+			one = one.WithAppProtocol(port.AppProtocol)
+		}
+		slice = slice.WithPorts(one)
+	}
+	for _, endpoint := range endpoints {
+		conditions := applydiscoveryv1.EndpointConditions().
+			WithReady(endpoint.Health == model.Serving).WithServing(true).WithTerminating(endpoint.Health == model.Draining)
+		one := applydiscoveryv1.Endpoint().WithAddresses(endpoint.Addr.String()).WithConditions(conditions)
+		if zone := endpoint.Zone.Value(); zone != "" {
+			one = one.WithZone(zone)
+		}
+		slice = slice.WithEndpoints(one)
+	}
+	return slice
+}
+
+// portsOf reads which ports of the gateway a derived Service of ours holds. Ports
+// outside the range were set by somebody else, and are not believed.
+func portsOf(object *corev1.Service) map[PortKey]uint16 {
+	name := object.Annotations[v1alpha1.AnnotationService]
+	key := model.ServiceKey{Namespace: object.Namespace, Name: name}
+	if object.Name != Name(key) || object.Annotations[throughAnnotation] != "gateway" {
+		return nil
+	}
+	ports := map[PortKey]uint16{}
+	for _, port := range object.Spec.Ports {
+		target := port.TargetPort.IntValue()
+		if port.Protocol == corev1.ProtocolTCP && target >= firstPort && target <= lastPort {
+			ports[PortKey{key, uint16(port.Port)}] = uint16(target)
+		}
+	}
+	return ports
+}
+
+var applyOptions = metav1.ApplyOptions{FieldManager: "eastwest-agent", Force: true}

@@ -1,0 +1,204 @@
+package derived
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/eastwest-mesh/eastwest/discovery/model"
+)
+
+// Ports of the gateway that lead to ports of services. They stay clear of the
+// ports of the gateway itself, and of the range of node ports.
+const (
+	firstPort = 20000
+	lastPort  = 29999
+)
+
+// PortKey names a port of a service.
+type PortKey struct {
+	Service model.ServiceKey
+	Number  uint16
+}
+
+func (k PortKey) compare(other PortKey) int {
+	return cmp.Or(k.Service.Compare(other.Service), cmp.Compare(k.Number, other.Number))
+}
+
+// service is a derived Service with its slices, as wanted.
+type service struct {
+	key   model.ServiceKey
+	ports []servicePort
+	// gateway is true where the ports lead to the local gateway.
+	gateway bool
+	// backends are pods' addresses, by the ports they serve; none behind a gateway.
+	backends []backend
+}
+
+// servicePort is a port of a derived Service and what is behind it at the
+// gateway; 0 where pods are behind it.
+type servicePort struct {
+	model.Port
+	target uint16
+}
+
+// backend is a number of addresses that serve the same ports.
+type backend struct {
+	ports     []model.Port
+	endpoints []model.Endpoint
+}
+
+// wanted is what the view asks for in the own cluster. The ports of the gateway
+// are those in use, and new ones for what has none. A port of a service for which
+// none is left is missing.
+func wanted(view *model.View, own *model.Member, used map[PortKey]uint16) []service {
+	free := newAllocator(used)
+	var list []service
+	for one := range view.Services.All() {
+		if one.Type == model.Headless {
+			continue // their names lead to pods, which only DNS can say
+		}
+		list = append(list, derive(view, one, own, free))
+	}
+	slices.SortFunc(list, func(a, b service) int { return a.key.Compare(b.key) })
+	// New ports are given out in a fixed order, so that a writer that takes over
+	// in between comes to the same result.
+	for i := range list {
+		list[i].allocate(free)
+	}
+	return list
+}
+
+// derive describes a service without new ports.
+func derive(view *model.View, one *model.Service, own *model.Member, free *allocator) service {
+	out := service{key: one.Key}
+	for _, exporter := range one.Exporters {
+		if member := view.Members[exporter]; member != nil && member.Network != own.Network {
+			out.gateway = true
+		}
+	}
+	for _, port := range one.Ports {
+		wanted := servicePort{Port: port}
+		if out.gateway {
+			// kube-proxy has no weights, so all of it goes through the gateway,
+			// which carries TCP only.
+			if port.Protocol != model.TCP {
+				continue
+			}
+			wanted.target = free.used[PortKey{one.Key, port.Number}]
+		}
+		out.ports = append(out.ports, wanted)
+	}
+	if !out.gateway {
+		out.backends = podsOf(one)
+	}
+	return out
+}
+
+func (s *service) allocate(free *allocator) {
+	if !s.gateway {
+		return
+	}
+	kept := s.ports[:0]
+	for _, port := range s.ports {
+		if port.target == 0 {
+			port.target = free.take(PortKey{s.key, port.Number})
+		}
+		if port.target != 0 {
+			kept = append(kept, port)
+		}
+	}
+	s.ports = kept
+}
+
+// podsOf are the usable endpoints of all exporters, by the ports they serve.
+func podsOf(one *model.Service) []backend {
+	var out []backend
+	for _, from := range one.Backends {
+		health, _ := model.Usable(from.Slices)
+		for _, slice := range from.Slices {
+			var ports []model.Port
+			for _, port := range slice.Ports {
+				if slices.Contains(from.Ports, port.Name) {
+					ports = append(ports, port)
+				}
+			}
+			var usable []model.Endpoint
+			for _, endpoint := range slice.Endpoints {
+				if endpoint.Health == health {
+					usable = append(usable, endpoint)
+				}
+			}
+			if len(ports) > 0 && len(usable) > 0 {
+				out = append(out, backend{ports: ports, endpoints: usable})
+			}
+		}
+	}
+	return merged(out)
+}
+
+// merged joins backends with the same ports, in a fixed order.
+func merged(list []backend) []backend {
+	byPorts := map[string]*backend{}
+	var order []string
+	for _, one := range list {
+		slices.SortFunc(one.ports, func(a, b model.Port) int { return strings.Compare(a.Name, b.Name) })
+		key := fmt.Sprint(one.ports)
+		if byPorts[key] == nil {
+			byPorts[key] = &backend{ports: one.ports}
+			order = append(order, key)
+		}
+		byPorts[key].endpoints = append(byPorts[key].endpoints, one.endpoints...)
+	}
+	slices.Sort(order)
+	out := make([]backend, len(order))
+	for i, key := range order {
+		out[i] = *byPorts[key]
+		slices.SortFunc(out[i].endpoints, func(a, b model.Endpoint) int { return a.Addr.Compare(b.Addr) })
+		out[i].endpoints = slices.CompactFunc(out[i].endpoints, func(a, b model.Endpoint) bool { return a.Addr == b.Addr })
+	}
+	return out
+}
+
+// allocator gives out ports of the gateway.
+type allocator struct {
+	used  map[PortKey]uint16
+	taken map[uint16]bool
+	next  uint16
+}
+
+// newAllocator starts from what is in use. Of two services that claim one port,
+// which only an edit from outside can bring about, the later one loses it.
+func newAllocator(used map[PortKey]uint16) *allocator {
+	a := &allocator{used: maps.Clone(used), taken: map[uint16]bool{}, next: firstPort}
+	for _, key := range slices.SortedFunc(maps.Keys(used), PortKey.compare) {
+		if a.taken[used[key]] {
+			delete(a.used, key)
+			continue
+		}
+		a.taken[used[key]] = true
+	}
+	return a
+}
+
+// take gives out the lowest port that nobody has; 0 where none is left.
+func (a *allocator) take(key PortKey) uint16 {
+	for ; a.next <= lastPort; a.next++ {
+		if !a.taken[a.next] {
+			a.taken[a.next], a.used[key] = true, a.next
+			return a.next
+		}
+	}
+	return 0
+}
+
+// family says which slices an address belongs into.
+func family(addr netip.Addr) string {
+	if addr.Is4() {
+		return "IPv4"
+	}
+	return "IPv6"
+}

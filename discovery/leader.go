@@ -1,0 +1,53 @@
+package discovery
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/leaderelection"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+)
+
+// The terms of a lease: client-go's own, known from all controllers.
+const (
+	leaseDuration = 15 * time.Second
+	renewDeadline = 10 * time.Second
+	retryPeriod   = 2 * time.Second
+)
+
+// lead runs work for as long as this replica holds the lease, and tries again
+// when it has lost it. It gives the lease back when ctx ends.
+func lead(ctx context.Context, kube kubernetes.Interface, namespace, name, identity string, log *slog.Logger, work func(context.Context)) {
+	lock := &resourcelock.LeaseLock{
+		LeaseMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Client: kube.CoordinationV1(),
+		LockConfig: resourcelock.ResourceLockConfig{Identity: identity},
+	}
+	// Terms follow each other: what one started has ended before the next begins.
+	var term sync.Mutex
+	config := leaderelection.LeaderElectionConfig{
+		Lock: lock, LeaseDuration: leaseDuration, RenewDeadline: renewDeadline, RetryPeriod: retryPeriod,
+		ReleaseOnCancel: true, Name: name,
+		Callbacks: leaderelection.LeaderCallbacks{
+			OnStartedLeading: func(ctx context.Context) {
+				term.Lock()
+				defer term.Unlock()
+				if ctx.Err() != nil {
+					return
+				}
+				log.Info("this replica writes")
+				work(ctx)
+				log.Info("this replica does not write any more")
+			},
+			OnStoppedLeading: func() {},
+		},
+	}
+	for ctx.Err() == nil {
+		leaderelection.RunOrDie(ctx, config)
+	}
+	term.Lock()
+	defer term.Unlock()
+}

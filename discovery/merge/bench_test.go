@@ -1,0 +1,62 @@
+package merge
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/eastwest-mesh/eastwest/discovery/model"
+)
+
+// BenchmarkOneEndpoint changes one endpoint of a mesh of 3 members and 10,000
+// services with 10 endpoints each.
+func BenchmarkOneEndpoint(b *testing.B) {
+	shards := map[model.MemberName]*model.Shard{}
+	for m := range 3 {
+		name := model.MemberName(fmt.Sprintf("m%d", m))
+		shard := &model.Shard{Member: &model.Member{Name: name}, Services: map[model.ServiceKey]*model.Offer{}}
+		for s := range 10000 {
+			key := model.ServiceKey{Namespace: "ns", Name: fmt.Sprintf("s%d", s)}
+			shard.Services[key] = benchOffer(key, byte(m), 0)
+		}
+		shards[name] = shard
+	}
+	key := model.ServiceKey{Namespace: "ns", Name: "s1"}
+	// watch owns its shards; here one is changed in place, which costs merge nothing.
+	versions := []*model.Offer{benchOffer(key, 0, 1), benchOffer(key, 0, 2)}
+	view := Merge(nil, Input{Shards: shards}, nil)
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		shards["m0"].Services[key] = versions[i%2]
+		next := Merge(view, Input{Shards: shards}, []model.ServiceKey{key})
+		if next == view {
+			b.Fatal("the change is missing")
+		}
+		view = next
+	}
+}
+
+// BenchmarkNothing merges a change that makes no difference.
+func BenchmarkNothing(b *testing.B) {
+	key := model.ServiceKey{Namespace: "ns", Name: "s"}
+	shards := map[model.MemberName]*model.Shard{
+		"m": {Member: &model.Member{Name: "m"}, Services: map[model.ServiceKey]*model.Offer{key: benchOffer(key, 0, 0)}},
+	}
+	view := Merge(nil, Input{Shards: shards}, nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		if Merge(view, Input{Shards: shards}, []model.ServiceKey{key}) != view {
+			b.Fatal("the view changed")
+		}
+	}
+}
+
+func benchOffer(key model.ServiceKey, member, version byte) *model.Offer {
+	ports := []model.Port{{Name: "http", Number: 80}}
+	slice := &model.Slice{Name: "one", Ports: ports}
+	for i := range 10 {
+		slice.Endpoints = append(slice.Endpoints, model.Endpoint{Addr: netip.AddrFrom4([4]byte{10, member, version, byte(i)}), Zone: model.NoZone})
+	}
+	return &model.Offer{Key: key, Exported: time.Unix(int64(member), 0), Ports: ports, Slices: []*model.Slice{slice}}
+}

@@ -1,0 +1,120 @@
+package model
+
+import (
+	"net/netip"
+	"time"
+	"unique"
+)
+
+// ServiceKey names a service. The same name in several members is one service.
+type ServiceKey struct {
+	Namespace, Name string
+}
+
+func (k ServiceKey) String() string { return k.Namespace + "/" + k.Name }
+
+// Compare orders keys by namespace, then name.
+func (k ServiceKey) Compare(other ServiceKey) int {
+	switch {
+	case k.Namespace < other.Namespace:
+		return -1
+	case k.Namespace > other.Namespace:
+		return 1
+	case k.Name < other.Name:
+		return -1
+	case k.Name > other.Name:
+		return 1
+	}
+	return 0
+}
+
+// Protocol is the transport of a port.
+type Protocol uint8
+
+// The transports that Kubernetes knows. Only TCP goes through gateways.
+const (
+	TCP Protocol = iota
+	UDP
+	SCTP
+)
+
+func (p Protocol) String() string { return [...]string{"TCP", "UDP", "SCTP"}[p] }
+
+// Port is a port of a Service, or of the endpoints in a slice, where the number
+// is the one that the pods listen on. The name joins the two.
+type Port struct {
+	Name string
+	// AppProtocol is what the port speaks, as its owner said; empty where not.
+	AppProtocol string
+	Number      uint16
+	Protocol    Protocol
+}
+
+// ServiceType is how a service is reached by clients.
+type ServiceType uint8
+
+// The types of multi-cluster Services (KEP-1645).
+const (
+	// ClusterSetIP services have one address per importing cluster.
+	ClusterSetIP ServiceType = iota
+	// Headless services have the addresses of their endpoints.
+	Headless
+)
+
+func (t ServiceType) String() string { return [...]string{"ClusterSetIP", "Headless"}[t] }
+
+// Offer is what one member offers under one name: an exported service and its
+// endpoints.
+type Offer struct {
+	Key  ServiceKey
+	Type ServiceType
+	// Exported is when the member exported the service, by its own clock, in
+	// whole seconds; it orders exporters (KEP-1645).
+	Exported time.Time
+	// Ports are the service's, in the order of their owner.
+	Ports []Port
+	// Slices hold the endpoints, ordered by the slices' names.
+	Slices []*Slice
+}
+
+// Slice is a set of endpoints with the same ports.
+type Slice struct {
+	Name      string
+	Ports     []Port
+	Endpoints []Endpoint
+}
+
+// Endpoint is one address.
+type Endpoint struct {
+	Addr netip.Addr
+	// Zone is where the endpoint is; the zero value where nobody said.
+	Zone   Zone
+	Health Health
+}
+
+// Zone is an interned name of an availability zone.
+type Zone = unique.Handle[string]
+
+// NoZone is the zone of endpoints that have none.
+var NoZone = unique.Make("")
+
+// Health says what an endpoint is good for.
+type Health uint8
+
+// The conditions of an endpoint.
+const (
+	// Serving endpoints are ready.
+	Serving Health = iota
+	// Draining endpoints are terminating but still serve: used only where no
+	// endpoint of the service is Serving in that member.
+	Draining
+	// Unready endpoints are not used.
+	Unready
+)
+
+// Shard is everything one member offers, at one moment. Its Services are shared
+// with earlier shards of the member where they did not change.
+type Shard struct {
+	Member   *Member
+	Services map[ServiceKey]*Offer
+}

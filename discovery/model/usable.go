@@ -1,0 +1,16 @@
+package model
+
+// Usable says which endpoints of a service in one member are used: those that are
+// Serving, or the Draining ones where none is. It is false where neither exist.
+func Usable(slices []*Slice) (Health, bool) {
+	best := Unready
+	for _, slice := range slices {
+		for i := range slice.Endpoints {
+			best = min(best, slice.Endpoints[i].Health)
+		}
+		if best == Serving {
+			break
+		}
+	}
+	return best, best < Unready
+}

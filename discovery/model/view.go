@@ -1,0 +1,61 @@
+package model
+
+// View is all shards merged. It is immutable.
+type View struct {
+	Members  map[MemberName]*Member
+	Services Services
+}
+
+// Service is one name over all members that export it.
+type Service struct {
+	Key  ServiceKey
+	Type ServiceType
+	// Ports are the union of the exporters' ports, without those that lost a
+	// conflict.
+	Ports []Port
+	// Exporters are all members that export the service. The first one's values
+	// hold where they differ, then those of the second, and so on.
+	Exporters []MemberName
+	// Backends are the exporters that have an endpoint of use, ordered by name. A
+	// service without any keeps its place, so that its name does not vanish.
+	Backends  []Backend
+	Conflicts []Conflict
+}
+
+// Backend is what one member contributes to a service.
+type Backend struct {
+	Member MemberName
+	// Ports are names of the service's ports that this member serves: traffic for
+	// a port goes only where the port won (KEP-1645).
+	Ports []string
+	// Slices are the offer's.
+	Slices []*Slice
+}
+
+// Conflict is a difference between exporters. It never stops anything: the
+// winner's value holds.
+type Conflict struct {
+	Service ServiceKey
+	Reason  ConflictReason
+	// Winner's value holds; the Losers said something else.
+	Winner MemberName
+	Losers []MemberName
+	// Message names the field and the winner's value.
+	Message string
+}
+
+// ConflictReason is the reason of a Conflict condition of the MCS API.
+type ConflictReason string
+
+// Reasons of conflicts (sigs.k8s.io/mcs-api, pkg/apis/v1beta1).
+const (
+	PortConflict ConflictReason = "PortConflict"
+	TypeConflict ConflictReason = "TypeConflict"
+)
+
+// Vantage is who asks: what may be reached and how depends on it.
+type Vantage struct {
+	Member  MemberName
+	Network NetworkID
+	Region  string
+}

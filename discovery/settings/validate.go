@@ -1,0 +1,168 @@
+package settings
+
+import (
+	"fmt"
+	"net"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
+	"github.com/eastwest-mesh/eastwest/internal/identity"
+)
+
+// validate returns everything that is wrong with the values, and fills in the
+// durations.
+func validate(settings *Settings) []error {
+	file := &settings.File
+	var all []error
+	add := func(err error) {
+		if err != nil {
+			all = append(all, err)
+		}
+	}
+	add(head(file))
+	all = append(all, validateMember(file)...)
+	add(oneOf("dataPlane", file.DataPlane, DataPlaneEnvoy, DataPlaneNone))
+	all = append(all, validateExports(file.Exports.Policy)...)
+	all = append(all, validateSource(file.Members)...)
+	all = append(all, validateLimits(file.Limits)...)
+	var err error
+	settings.StaleAfter, err = duration("staleAfter", file.StaleAfter)
+	add(err)
+	settings.SyncDeadline, err = duration("syncDeadline", file.SyncDeadline)
+	add(err)
+	add(address("listen.xds", file.Listen.XDS))
+	add(address("listen.admin", file.Listen.Admin))
+	add(address("listen.health", file.Listen.Health))
+	if folder := file.Snapshot.Folder; folder != "" && !filepath.IsAbs(folder) {
+		add(flaw("snapshot.folder %s is not an absolute path", quote(folder)))
+	}
+	return all
+}
+
+func head(file *v1alpha1.AgentConfig) error {
+	if file.APIVersion == v1alpha1.APIVersion && file.Kind == v1alpha1.KindAgentConfig {
+		return nil
+	}
+	return flaw("apiVersion and kind must be %s and %s, not %s and %s",
+		v1alpha1.APIVersion, v1alpha1.KindAgentConfig, quote(file.APIVersion), quote(file.Kind))
+}
+
+func validateMember(file *v1alpha1.AgentConfig) []error {
+	var all []error
+	if err := identity.CheckName(file.Member.Name); err != nil {
+		all = append(all, flaw("member.name: %v", err))
+	}
+	for field, value := range map[string]string{"member.network": file.Member.Network, "mesh": file.Mesh} {
+		if value == "" {
+			all = append(all, flaw("%s is empty", field))
+		} else if len(validation.IsValidLabelValue(value)) > 0 {
+			all = append(all, flaw("%s %s is not the value of a label", field, quote(value)))
+		}
+	}
+	if len(file.Member.ClusterID) > 253 || strings.ContainsFunc(file.Member.ClusterID, unprintable) {
+		all = append(all, flaw("member.clusterID %s is too long or not printable", quote(file.Member.ClusterID)))
+	}
+	if region := file.Member.Region; len(validation.IsValidLabelValue(region)) > 0 {
+		all = append(all, flaw("member.region %s is not the value of a label", quote(region)))
+	}
+	if len(validation.IsDNS1123Subdomain(file.TrustDomain)) > 0 {
+		all = append(all, flaw("trustDomain %s is not a DNS name", quote(file.TrustDomain)))
+	}
+	slices.SortFunc(all, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return all
+}
+
+func unprintable(c rune) bool { return c <= ' ' || c > '~' }
+
+func validateExports(rules []v1alpha1.ExportRule) []error {
+	var all []error
+	for i, rule := range rules {
+		if len(validation.IsDNS1123Label(rule.Namespace)) > 0 {
+			all = append(all, flaw("exports.policy[%d].namespace %s is not a DNS-1123 label", i, quote(rule.Namespace)))
+		}
+		if rule.Name != "*" && len(validation.IsDNS1123Label(rule.Name)) > 0 {
+			all = append(all, flaw("exports.policy[%d].name %s is neither a DNS-1123 label nor *", i, quote(rule.Name)))
+		}
+	}
+	return all
+}
+
+func validateSource(members v1alpha1.AgentMembers) []error {
+	var all []error
+	if err := oneOf("members.source", members.Source, SourceSecrets, SourceFolder); err != nil {
+		all = append(all, err)
+	}
+	if len(validation.IsDNS1123Label(members.Namespace)) > 0 {
+		all = append(all, flaw("members.namespace %s is not a DNS-1123 label", quote(members.Namespace)))
+	}
+	if members.Source == SourceFolder && !filepath.IsAbs(members.Folder) {
+		all = append(all, flaw("members.folder %s is not an absolute path", quote(members.Folder)))
+	}
+	if members.Source == SourceSecrets && members.Folder != "" {
+		all = append(all, flaw("members.folder is set, but members.source is %s", SourceSecrets))
+	}
+	return all
+}
+
+func validateLimits(limits v1alpha1.AgentLimits) []error {
+	var all []error
+	for _, one := range []struct {
+		field string
+		value int64
+	}{
+		{"services", *limits.Services},
+		{"endpoints", *limits.Endpoints},
+		{"bytes", *limits.Bytes},
+		{"eventsPerSecond", *limits.EventsPerSecond},
+	} {
+		if one.value < 1 || one.value > 1<<40 {
+			all = append(all, flaw("limits.%s is %d: it must be at least 1, and at most 2^40", one.field, one.value))
+		}
+	}
+	return all
+}
+
+func oneOf(field, value string, words ...string) error {
+	if slices.Contains(words, value) {
+		return nil
+	}
+	return flaw("%s %s is not one of %s", field, quote(value), strings.Join(words, ", "))
+}
+
+// duration reads a duration of at least a second: none of them makes sense below.
+func duration(field, text string) (time.Duration, error) {
+	value, err := time.ParseDuration(text)
+	if err != nil {
+		return 0, flaw("%s %s is not a duration such as 90s or 15m", field, quote(text))
+	}
+	if value < time.Second {
+		return 0, flaw("%s %s is shorter than a second", field, quote(text))
+	}
+	return value, nil
+}
+
+// address checks [HOST]:PORT to listen on.
+func address(field, text string) error {
+	host, port, err := net.SplitHostPort(text)
+	number, numberErr := strconv.Atoi(port)
+	if err != nil || numberErr != nil || number < 1 || number > 65535 ||
+		host != "" && net.ParseIP(host) == nil && host != "localhost" {
+		return flaw("%s %s is not an address to listen on, [IP]:PORT", field, quote(text))
+	}
+	return nil
+}
+
+// quote shows a value of the user's, cut to a readable length.
+func quote(value string) string {
+	const most = 80
+	if len(value) > most {
+		return fmt.Sprintf("%s...", strconv.QuoteToASCII(value[:most]))
+	}
+	return strconv.QuoteToASCII(value)
+}

@@ -1,0 +1,240 @@
+package translate
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"strings"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
+	"google.golang.org/protobuf/types/known/structpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/eastwest-mesh/eastwest/discovery/model"
+)
+
+// group is endpoints of one member in one place.
+type group struct {
+	member   model.MemberName
+	region   string
+	zone     string
+	priority uint32
+	pods     []netip.AddrPort
+	// gateways stand for pods of another network, each for as many as its weight.
+	gateways []netip.AddrPort
+	weights  []uint32
+}
+
+// inboundGroups are the own member's pods.
+func inboundGroups(view *model.View, service *model.Service, port model.Port, from model.Vantage) []group {
+	var groups []group
+	for i := range service.Backends {
+		if member := view.Members[from.Member]; member != nil && service.Backends[i].Member == from.Member {
+			groups = podGroups(member, podsOf(&service.Backends[i], port), 0)
+		}
+	}
+	return groups
+}
+
+// egressGroups are all members' endpoints as seen from a gateway: pods on the own
+// network, elsewhere that member's gateways.
+func egressGroups(view *model.View, service *model.Service, port model.Port, from model.Vantage, options Options) []group {
+	var groups []group
+	for i := range service.Backends {
+		member := view.Members[service.Backends[i].Member]
+		if member == nil {
+			continue
+		}
+		pods := podsOf(&service.Backends[i], port)
+		priority := distance(member, from, options.Nearest[service.Key])
+		if member.Network == from.Network {
+			groups = append(groups, podGroups(member, pods, priority)...)
+			continue
+		}
+		if to, dialled := remoteOf(member, from, options); dialled && len(pods) > 0 && len(to.gateways) > 0 {
+			groups = append(groups, gatewayGroup(to, member.Region, priority, len(pods)))
+		}
+	}
+	closeGaps(groups)
+	return groups
+}
+
+// distance is the priority of a member's endpoints before gaps are closed. A
+// demoted member comes one later than it would.
+func distance(member *model.Member, from model.Vantage, nearest bool) uint32 {
+	var distance uint32
+	switch {
+	case !nearest || member.Name == from.Member:
+	case member.Region == from.Region && member.Region != "":
+		distance = 1
+	default:
+		distance = 2
+	}
+	if member.Demoted {
+		distance++
+	}
+	return distance
+}
+
+// closeGaps makes priorities start at 0 and leave none out, as Envoy demands.
+func closeGaps(groups []group) {
+	var used []uint32
+	for _, one := range groups {
+		used = append(used, one.priority)
+	}
+	slices.Sort(used)
+	used = slices.Compact(used)
+	for i := range groups {
+		at, _ := slices.BinarySearch(used, groups[i].priority)
+		groups[i].priority = uint32(at)
+	}
+}
+
+// pod is one address with its place.
+type pod struct {
+	addr netip.AddrPort
+	zone model.Zone
+}
+
+// podsOf are the pods of a backend that serve a port, in order. Of a dual-stack
+// service only IPv4 is used, so that each pod counts once.
+func podsOf(backend *model.Backend, port model.Port) []pod {
+	health, usable := model.Usable(backend.Slices)
+	if !usable || !slices.Contains(backend.Ports, port.Name) {
+		return nil
+	}
+	var v4, v6 []pod
+	for _, slice := range backend.Slices {
+		at := slices.IndexFunc(slice.Ports, func(of model.Port) bool { return of.Name == port.Name && of.Protocol == port.Protocol })
+		if at < 0 || slice.Ports[at].Number == 0 {
+			continue
+		}
+		for i := range slice.Endpoints {
+			endpoint := &slice.Endpoints[i]
+			if endpoint.Health != health || !dialable(endpoint.Addr) {
+				continue
+			}
+			one := pod{addr: netip.AddrPortFrom(endpoint.Addr.Unmap(), slice.Ports[at].Number), zone: endpoint.Zone}
+			if one.addr.Addr().Is4() {
+				v4 = append(v4, one)
+			} else {
+				v6 = append(v6, one)
+			}
+		}
+	}
+	pods := v4
+	if len(v4) == 0 {
+		pods = v6
+	}
+	slices.SortFunc(pods, func(a, b pod) int {
+		if order := a.addr.Compare(b.addr); order != 0 {
+			return order
+		}
+		return cmp.Compare(zoneName(a.zone), zoneName(b.zone))
+	})
+	// An address may be in two slices for a moment while the second replaces the first.
+	return slices.CompactFunc(pods, func(a, b pod) bool { return a.addr == b.addr })
+}
+
+// zoneName is a zone's name; the zero value of the handle has none to give.
+func zoneName(zone model.Zone) string {
+	if zone == (model.Zone{}) {
+		return ""
+	}
+	return strings.ToValidUTF8(zone.Value(), "")
+}
+
+// podGroups splits a member's pods by zone.
+func podGroups(member *model.Member, pods []pod, priority uint32) []group {
+	zones := map[string][]netip.AddrPort{}
+	for _, one := range pods {
+		name := zoneName(one.zone)
+		zones[name] = append(zones[name], one.addr)
+	}
+	groups := make([]group, 0, len(zones))
+	for zone, pods := range zones {
+		groups = append(groups, group{member: member.Name, region: member.Region, zone: zone, priority: priority, pods: pods})
+	}
+	return groups
+}
+
+// gatewayGroup stands for a number of pods behind a member's gateways. Each
+// gateway has an equal share of them, and no less than one.
+func gatewayGroup(to remote, region string, priority uint32, pods int) group {
+	out := group{member: to.name, region: region, priority: priority, gateways: to.gateways, weights: make([]uint32, len(to.gateways))}
+	for i := range to.gateways {
+		share := pods / len(to.gateways)
+		if i < pods%len(to.gateways) {
+			share++
+		}
+		out.weights[i] = uint32(max(share, 1))
+	}
+	return out
+}
+
+// assignment is the endpoints of a cluster. In one with active checks pods are
+// exempt: the checks are meant for gateways and would reach the pods in clear.
+func assignment(name string, groups []group, checked bool) *endpointv3.ClusterLoadAssignment {
+	slices.SortFunc(groups, func(a, b group) int {
+		return cmp.Or(cmp.Compare(a.priority, b.priority), cmp.Compare(a.member, b.member), cmp.Compare(a.zone, b.zone))
+	})
+	var exempt *endpointv3.Endpoint_HealthCheckConfig
+	if checked {
+		exempt = &endpointv3.Endpoint_HealthCheckConfig{DisableActiveHealthCheck: true}
+	}
+	load := &endpointv3.ClusterLoadAssignment{ClusterName: name}
+	for _, one := range groups {
+		locality := &endpointv3.LocalityLbEndpoints{
+			// The member is named so that whoever reads an Envoy's endpoints sees whose they are.
+			Locality: &corev3.Locality{Region: one.region, Zone: one.zone, SubZone: string(one.member)},
+			Priority: one.priority,
+		}
+		locality.LbEndpoints = append(hosts(one.pods, exempt), gatewayHosts(one)...)
+		if len(locality.LbEndpoints) > 0 {
+			load.Endpoints = append(load.Endpoints, locality)
+		}
+	}
+	return load
+}
+
+func gatewayHosts(of group) []*endpointv3.LbEndpoint {
+	endpoints := hosts(of.gateways, nil)
+	for i, endpoint := range endpoints {
+		endpoint.LoadBalancingWeight = wrapperspb.UInt32(of.weights[i])
+		endpoint.Metadata = &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{
+			"envoy.transport_socket_match": viaGateway(of.member),
+		}}
+	}
+	return endpoints
+}
+
+// hosts makes endpoints of weight 1, which is Envoy's default. The messages of all
+// are allocated at once: a service may have thousands, made anew with every change.
+func hosts(addresses []netip.AddrPort, check *endpointv3.Endpoint_HealthCheckConfig) []*endpointv3.LbEndpoint {
+	type host struct {
+		weighted endpointv3.LbEndpoint
+		is       endpointv3.LbEndpoint_Endpoint
+		endpoint endpointv3.Endpoint
+		address  corev3.Address
+		of       corev3.Address_SocketAddress
+		socket   corev3.SocketAddress
+		port     corev3.SocketAddress_PortValue
+	}
+	block := make([]host, len(addresses))
+	out := make([]*endpointv3.LbEndpoint, len(addresses))
+	for i, address := range addresses {
+		h := &block[i]
+		h.port.PortValue = uint32(address.Port())
+		h.socket.Address = address.Addr().String()
+		h.socket.PortSpecifier = &h.port
+		h.of.SocketAddress = &h.socket
+		h.address.Address = &h.of
+		h.endpoint.Address = &h.address
+		h.endpoint.HealthCheckConfig = check
+		h.is.Endpoint = &h.endpoint
+		h.weighted.HostIdentifier = &h.is
+		out[i] = &h.weighted
+	}
+	return out
+}

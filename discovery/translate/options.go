@@ -1,0 +1,47 @@
+package translate
+
+import (
+	"net/netip"
+
+	"github.com/eastwest-mesh/eastwest/discovery/model"
+)
+
+// Options are what a gateway's resources depend on besides the view. The zero
+// value of every field but the first two is a default.
+type Options struct {
+	// TrustDomain is the mesh's: identities of another one are never let in nor
+	// trusted.
+	TrustDomain string
+	// Roots are the mesh's roots, PEM.
+	Roots []byte
+	// Listeners are the ports of the gateway that lead to the ports of services. A
+	// port of a service without one cannot be reached through the gateway.
+	Listeners map[PortKey]uint16
+	// Clients are identities that may enter, for services that do not admit every
+	// member's gateway. Those that are of no member of the view are ignored, so that
+	// nobody is admitted who has left, and a service may admit nobody.
+	Clients map[model.ServiceKey][]string
+	// Nearest are services whose endpoints in the gateway's own member are preferred
+	// to those of the same region, and these to the rest. The others' are used alike.
+	Nearest map[model.ServiceKey]bool
+	// EndToEnd are the ports whose remote endpoints are checked up to a pod; the
+	// others' only up to the remote gateway, and less often. WithinBudget picks them.
+	EndToEnd map[PortKey]bool
+	// Bind is the address that listeners are bound to. The zero value is 0.0.0.0;
+	// :: takes IPv4, too.
+	Bind netip.Addr
+}
+
+// PortKey names a port of a service.
+type PortKey struct {
+	Service model.ServiceKey
+	Number  uint16
+}
+
+// bind is the address of all listeners.
+func (o Options) bind() netip.Addr {
+	if o.Bind.IsValid() {
+		return o.Bind
+	}
+	return netip.IPv4Unspecified()
+}

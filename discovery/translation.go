@@ -1,0 +1,125 @@
+package discovery
+
+import (
+	"bytes"
+	"maps"
+	"slices"
+
+	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
+
+	"github.com/eastwest-mesh/eastwest/discovery/model"
+	"github.com/eastwest-mesh/eastwest/discovery/publish"
+	"github.com/eastwest-mesh/eastwest/discovery/translate"
+)
+
+// translation keeps what each service was translated to, so that a change costs
+// what it changes. It is the loop's alone.
+type translation struct {
+	from     model.Vantage
+	trust    string
+	roots    []byte
+	budget   int
+	view     *model.View
+	ports    map[translate.PortKey]uint16
+	checked  map[translate.PortKey]bool
+	services map[model.ServiceKey]translate.Set
+	shared   translate.Set
+}
+
+// change is what the gateways are to be told.
+type change struct {
+	// endpoints are those of changed services: they go first, by themselves.
+	endpoints []*endpointv3.ClusterLoadAssignment
+	// whole is set where more than endpoints may differ.
+	whole bool
+}
+
+// inputs are what a translation depends on besides the services.
+type inputs struct {
+	view  *model.View
+	ports map[translate.PortKey]uint16
+	roots []byte
+}
+
+// update translates what differs: the services named, or all of them where
+// members, roots or the ports of listeners are others than before.
+func (t *translation) update(in inputs, changed map[model.ServiceKey]struct{}) change {
+	view, ports := in.view, in.ports
+	all := t.view == nil || !maps.Equal(t.view.Members, view.Members) || !bytes.Equal(t.roots, in.roots)
+	options := translate.Options{TrustDomain: t.trust, Roots: in.roots, Listeners: ports}
+	checked := t.checked
+	if all || !maps.Equal(t.ports, ports) {
+		checked = translate.WithinBudget(view, t.from, options, t.budget)
+		all = all || !maps.Equal(t.ports, ports) || !maps.Equal(t.checked, checked)
+	}
+	options.EndToEnd = checked
+	t.view, t.ports, t.checked, t.roots = view, ports, checked, in.roots
+	if all {
+		t.rebuild(view, options)
+		return change{whole: true}
+	}
+	var out change
+	for key := range changed {
+		t.one(view, key, options, &out)
+	}
+	return out
+}
+
+func (t *translation) rebuild(view *model.View, options translate.Options) {
+	t.shared = translate.Inbound(view, t.from, options)
+	peers := translate.Peers(view, t.from, options)
+	t.shared.Clusters = append(t.shared.Clusters, peers.Clusters...)
+	t.shared.Endpoints = append(t.shared.Endpoints, peers.Endpoints...)
+	t.shared.Secrets = append(t.shared.Secrets, peers.Secrets...)
+	t.shared.Problems = append(t.shared.Problems, peers.Problems...)
+	t.services = make(map[model.ServiceKey]translate.Set, view.Services.Len())
+	for service := range view.Services.All() {
+		t.services[service.Key] = translate.Service(view, service, t.from, options)
+	}
+}
+
+// one translates a service again.
+func (t *translation) one(view *model.View, key model.ServiceKey, options translate.Options, out *change) {
+	before := t.services[key]
+	service := view.Services.Get(key)
+	if service == nil {
+		delete(t.services, key)
+		out.whole = out.whole || len(before.Clusters)+len(before.Listeners) > 0
+		return
+	}
+	after := translate.Service(view, service, t.from, options)
+	t.services[key] = after
+	out.endpoints = append(out.endpoints, after.Endpoints...)
+	out.whole = out.whole || !sameNames(before, after)
+}
+
+// sameNames reports whether two translations of a service have the same
+// resources but for endpoints. The name of a cluster's endpoints holds a hash of
+// the cluster, and a listener follows from its cluster and port.
+func sameNames(a, b translate.Set) bool {
+	return slices.EqualFunc(a.Endpoints, b.Endpoints, func(x, y *endpointv3.ClusterLoadAssignment) bool {
+		return x.ClusterName == y.ClusterName
+	}) && len(a.Listeners) == len(b.Listeners)
+}
+
+// set is everything the gateways of the own member are to have.
+func (t *translation) set() publish.Set {
+	out := publish.Set{
+		Endpoints: slices.Clone(t.shared.Endpoints), Clusters: slices.Clone(t.shared.Clusters), Listeners: slices.Clone(t.shared.Listeners),
+	}
+	for _, one := range t.services {
+		out.Endpoints = append(out.Endpoints, one.Endpoints...)
+		out.Clusters = append(out.Clusters, one.Clusters...)
+		out.Listeners = append(out.Listeners, one.Listeners...)
+	}
+	return out
+}
+
+// problems are those of all services and members.
+func (t *translation) problems() []translate.Problem {
+	out := slices.Clone(t.shared.Problems)
+	for _, one := range t.services {
+		out = append(out, one.Problems...)
+	}
+	return out
+}

@@ -1,0 +1,121 @@
+package watch
+
+import (
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
+)
+
+// The resources that are watched.
+const (
+	ofServices = iota
+	ofSlices
+	ofExports
+	ofGateways
+	resourceCount
+)
+
+// resource is one kind of object, where it is and how it is packed.
+type resource struct {
+	index int
+	// name is how it is called in faults.
+	name string
+	// paths are where it may be served; the first that is there counts.
+	paths          []string
+	fields, labels string
+	// accept is the encoding of objects, acceptList that of lists of them.
+	accept, acceptList string
+	// decode reads one object in its envelope, decodeList a page of a list.
+	decode     func(raw []byte) (kubeObject, error)
+	decodeList func(raw []byte, each func(kubeObject)) (metav1.ListMeta, error)
+	// pack reduces an object that decode returned.
+	pack func(kubeObject) object
+}
+
+// watched lists the resources for a policy.
+func watched(p *policy) [resourceCount]resource {
+	all := [resourceCount]resource{
+		ofServices: {
+			name: "services", paths: []string{"/api/v1/services"},
+			fields: p.skipped(), labels: "!" + v1alpha1.LabelDerived,
+			decode: decodeOne[corev1.Service]("Service"), decodeList: decodeServices,
+			pack: func(one kubeObject) object { return packService(one.(*corev1.Service)) },
+		},
+		ofSlices: {
+			name: "endpointslices.discovery.k8s.io", paths: []string{"/apis/discovery.k8s.io/v1/endpointslices"},
+			fields: p.skipped(),
+			labels: strings.Join([]string{
+				discoveryv1.LabelServiceName, "!" + labelSourceCluster, "!" + v1alpha1.LabelDerived,
+				discoveryv1.LabelManagedBy + "!=" + v1alpha1.ManagedByAgent,
+			}, ","),
+			decode: decodeOne[discoveryv1.EndpointSlice]("EndpointSlice"), decodeList: decodeSlices,
+			pack: func(one kubeObject) object { return packSlice(one.(*discoveryv1.EndpointSlice), p) },
+		},
+		ofExports: {
+			name: "serviceexports.multicluster.x-k8s.io",
+			paths: []string{
+				"/apis/multicluster.x-k8s.io/v1beta1/serviceexports", "/apis/multicluster.x-k8s.io/v1alpha1/serviceexports",
+			},
+			accept: acceptMetadata, acceptList: acceptLists,
+			decode: decodeOne[metav1.PartialObjectMetadata]("PartialObjectMetadata"), decodeList: decodeMetadata,
+			pack: func(one kubeObject) object { return packExport(one.(*metav1.PartialObjectMetadata)) },
+		},
+		ofGateways: {
+			name:   "services of namespace " + gatewayNamespace,
+			paths:  []string{"/api/v1/namespaces/" + gatewayNamespace + "/services"},
+			fields: "metadata.name=" + gatewayService,
+			decode: decodeOne[corev1.Service]("Service"), decodeList: decodeServices,
+			pack: func(one kubeObject) object { return packGateway(one.(*corev1.Service)) },
+		},
+	}
+	for i := range all {
+		all[i].index = i
+		if all[i].accept == "" {
+			all[i].accept, all[i].acceptList = acceptObjects, acceptObjects
+		}
+	}
+	return all
+}
+
+// decodeOne decodes an object of a kind.
+func decodeOne[T any, P interface {
+	*T
+	kubeObject
+}](kind string,
+) func([]byte) (kubeObject, error) {
+	return func(raw []byte) (kubeObject, error) {
+		one := P(new(T))
+		return one, decodeUnknown(raw, kind, one)
+	}
+}
+
+func decodeServices(raw []byte, each func(kubeObject)) (metav1.ListMeta, error) {
+	var list corev1.ServiceList
+	err := decodeUnknown(raw, "ServiceList", &list)
+	for i := range list.Items {
+		each(&list.Items[i])
+	}
+	return list.ListMeta, err
+}
+
+func decodeSlices(raw []byte, each func(kubeObject)) (metav1.ListMeta, error) {
+	var list discoveryv1.EndpointSliceList
+	err := decodeUnknown(raw, "EndpointSliceList", &list)
+	for i := range list.Items {
+		each(&list.Items[i])
+	}
+	return list.ListMeta, err
+}
+
+func decodeMetadata(raw []byte, each func(kubeObject)) (metav1.ListMeta, error) {
+	var list metav1.PartialObjectMetadataList
+	err := decodeUnknown(raw, "PartialObjectMetadataList", &list)
+	for i := range list.Items {
+		each(&list.Items[i])
+	}
+	return list.ListMeta, err
+}

@@ -1,0 +1,338 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	kubewatch "k8s.io/apimachinery/pkg/watch"
+)
+
+// pageSize is how many objects a page of a list has.
+const pageSize = 500
+
+// Why a stream starts again though nothing is broken.
+var (
+	errExpired = errors.New("the revision is too old")
+	errMissing = errors.New("the API is not served")
+	errRelist  = errors.New("a list was asked for")
+	errHeld    = errors.New("the list is to be confirmed")
+	errNoList  = errors.New("watches do not bring lists")
+)
+
+// stream keeps one resource of a session up to date. It is one goroutine.
+type stream struct {
+	resource
+	session *session
+	// at is the index of the path in use.
+	at int
+	// version is the revision up to which everything is known; empty: nothing is.
+	version string
+	// lists is true where the server cannot list within a watch.
+	lists bool
+	// confirmed is true when the next list is applied whatever it lost.
+	confirmed bool
+	// missingSince is when the API was first not served.
+	missingSince time.Time
+
+	// What follows is guarded by the mutex of the Cluster.
+	listed bool
+	// absent is true where the API is not served, and known to be.
+	absent bool
+	fault  *Fault
+	// again ends the watch in favour of a list.
+	again context.CancelCauseFunc
+}
+
+// run watches until ctx ends. Before every request that follows a break the
+// member has to be heard again, so that nothing is taken from another cluster
+// that answers at the same address.
+func (s *stream) run(ctx context.Context) {
+	since := s.session.started
+	for attempt := 0; ; {
+		revision, ok := s.session.verified(ctx, since)
+		if !ok {
+			return
+		}
+		if known, err := strconv.ParseUint(s.version, 10, 64); err == nil && known > revision {
+			// The store went back in time; a watch from here would miss what comes.
+			s.version = ""
+		}
+		began := time.Now()
+		err := s.connect(ctx)
+		since = time.Now()
+		if ctx.Err() != nil {
+			return
+		}
+		if since.Sub(began) > s.session.timing.backoffMost {
+			attempt = 0
+		}
+		if !s.session.rest(ctx, s.after(err, attempt), nil) {
+			return
+		}
+		attempt++
+	}
+}
+
+// after draws the conclusions from the end of a watch, and returns how long to
+// wait before the next one.
+func (s *stream) after(err error, attempt int) time.Duration {
+	timing := s.session.timing
+	switch {
+	case errors.Is(err, errMissing):
+		return s.missing()
+	case errors.Is(err, errHeld):
+		s.version, s.confirmed = "", true
+		return timing.confirm
+	case errors.Is(err, errExpired), errors.Is(err, errRelist), errors.Is(err, errNoList):
+		s.version = ""
+		err = io.EOF
+	}
+	fault := named(faultOf(err), "list and watch "+s.name)
+	if errors.Is(err, io.EOF) {
+		// A server ends every watch some time. Whether it is still there is asked
+		// before the next one.
+		if attempt == 0 {
+			return 0
+		}
+		return s.session.pause(fault, attempt)
+	}
+	s.broke(fault)
+	return s.session.pause(fault, attempt)
+}
+
+// broke records a fault; its beginning is that of the first one in a row.
+func (s *stream) broke(fault *Fault) {
+	s.session.cluster.mu.Lock()
+	defer s.session.cluster.mu.Unlock()
+	fault.Resource, fault.Since = s.name, time.Now()
+	if s.fault != nil {
+		fault.Since = s.fault.Since
+	}
+	s.fault = fault
+	s.session.cluster.wake()
+}
+
+// established records that the watch is open.
+func (s *stream) established() {
+	s.session.cluster.mu.Lock()
+	defer s.session.cluster.mu.Unlock()
+	s.missingSince, s.absent = time.Time{}, false
+	if s.fault != nil {
+		s.fault = nil
+		s.session.cluster.wake()
+	}
+}
+
+// missing handles an API that is not served. Where something came from it, it
+// must be missing twice, some time apart, before that is taken away.
+func (s *stream) missing() time.Duration {
+	timing := s.session.timing
+	if s.missingSince.IsZero() {
+		s.missingSince = time.Now()
+	}
+	s.version = ""
+	if s.session.holds(s.index) && time.Since(s.missingSince) < timing.recheck {
+		s.broke(&Fault{Reason: Missing, Message: "the API is not served any more"})
+	} else {
+		s.session.withdraw(s)
+	}
+	return timing.recheck
+}
+
+// connect watches from the known revision, or lists first, until the watch ends.
+// It always returns why it did; io.EOF where the server ended it properly.
+func (s *stream) connect(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	s.session.cluster.mu.Lock()
+	s.again = cancel
+	s.session.cluster.mu.Unlock()
+	for range s.paths {
+		err := s.watch(ctx)
+		if cause := context.Cause(ctx); cause != nil {
+			return cause
+		}
+		var fault *Fault
+		if !errors.As(err, &fault) {
+			return err
+		}
+		switch {
+		case fault.status == http.StatusNotFound && s.index == ofExports:
+			s.at = (s.at + 1) % len(s.paths)
+		case fault.status == http.StatusGone:
+			return errExpired
+		case (fault.status == http.StatusBadRequest || fault.status == http.StatusUnprocessableEntity) && !s.lists && s.version == "":
+			s.lists = true
+			return errNoList
+		default:
+			return err
+		}
+	}
+	return errMissing
+}
+
+// watch opens one watch and reads it to its end.
+func (s *stream) watch(ctx context.Context) error {
+	timing := s.session.timing
+	if s.version == "" && s.lists {
+		if err := s.list(ctx); err != nil {
+			return err
+		}
+	}
+	query := s.query()
+	query.Set("watch", "1")
+	query.Set("allowWatchBookmarks", "true")
+	// As client-go does it: so that watches of many clients do not end at once.
+	const most = 30 * 60
+	query.Set("timeoutSeconds", strconv.Itoa(most+rand.IntN(most)))
+	if s.version == "" {
+		query.Set("sendInitialEvents", "true")
+		query.Set("resourceVersionMatch", string(metav1.ResourceVersionMatchNotOlderThan))
+	} else {
+		query.Set("resourceVersion", s.version)
+	}
+	answer, err := s.session.client.get(ctx, s.paths[s.at], query, s.accept, timing.idle)
+	if err != nil {
+		return err
+	}
+	defer answer.Close() //nolint:errcheck // what matters was read
+	from := &frames{from: answer}
+	if s.version == "" {
+		deadline := time.AfterFunc(timing.initial, func() { answer.cancel(errStalled) })
+		err := s.gather(from)
+		deadline.Stop()
+		if err != nil {
+			return err
+		}
+	}
+	s.established()
+	answer.allow(timing.stall)
+	return s.follow(ctx, from)
+}
+
+func (s *stream) query() url.Values {
+	query := url.Values{}
+	if s.fields != "" {
+		query.Set("fieldSelector", s.fields)
+	}
+	if s.labels != "" {
+		query.Set("labelSelector", s.labels)
+	}
+	return query
+}
+
+// gather reads the list that a watch begins with. Its end is marked by a
+// bookmark.
+func (s *stream) gather(from *frames) error {
+	all := newListing(s.session)
+	for {
+		kind, one, err := s.next(from)
+		if err != nil {
+			if errors.Is(err, io.EOF) {
+				err = fmt.Errorf("%w: the list has no end", errGarbled)
+			}
+			return err
+		}
+		switch kind {
+		case kubewatch.Bookmark:
+			if one.GetAnnotations()[metav1.InitialEventsAnnotationKey] == "true" {
+				return s.replace(all, one.GetResourceVersion())
+			}
+		case kubewatch.Deleted:
+			all.remove(idOf(one))
+		default:
+			all.add(s.pack(one))
+		}
+	}
+}
+
+// list reads all pages.
+func (s *stream) list(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, s.session.timing.initial)
+	defer cancel()
+	all := newListing(s.session)
+	query := s.query()
+	query.Set("limit", strconv.Itoa(pageSize))
+	for {
+		meta, err := s.page(ctx, query, all)
+		if err != nil {
+			return err
+		}
+		if meta.Continue == "" {
+			return s.replace(all, meta.ResourceVersion)
+		}
+		query.Set("continue", meta.Continue)
+	}
+}
+
+func (s *stream) page(ctx context.Context, query url.Values, into *listing) (metav1.ListMeta, error) {
+	answer, err := s.session.client.get(ctx, s.paths[s.at], query, s.acceptList, s.session.timing.idle)
+	if err != nil {
+		return metav1.ListMeta{}, err
+	}
+	defer answer.Close() //nolint:errcheck // what matters was read
+	content, err := readAll(answer, maxPage)
+	if err != nil {
+		return metav1.ListMeta{}, err
+	}
+	return s.decodeList(content, func(one kubeObject) { into.add(s.pack(one)) })
+}
+
+func (s *stream) replace(all *listing, version string) error {
+	if !s.session.replace(s, all, s.confirmed) {
+		s.broke(&Fault{Reason: ListHeld, Message: "most endpoints are missing in a new list; it is asked for again before it is believed"})
+		return errHeld
+	}
+	s.version, s.confirmed = version, false
+	return nil
+}
+
+// follow applies events until the watch ends.
+func (s *stream) follow(ctx context.Context, from *frames) error {
+	for {
+		kind, one, err := s.next(from)
+		if err != nil {
+			return err
+		}
+		switch kind {
+		case kubewatch.Bookmark:
+		case kubewatch.Deleted:
+			s.session.remove(s.index, idOf(one))
+		default:
+			s.session.put(s.index, s.pack(one))
+		}
+		s.version = one.GetResourceVersion()
+		if err := s.session.limiter.Wait(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// next reads and decodes one event. An event that says what is wrong is an error.
+func (s *stream) next(from *frames) (kubewatch.EventType, kubeObject, error) {
+	var event metav1.WatchEvent
+	if err := from.next(&event); err != nil {
+		return "", nil, err
+	}
+	kind := kubewatch.EventType(event.Type)
+	switch kind {
+	case kubewatch.Added, kubewatch.Modified, kubewatch.Deleted, kubewatch.Bookmark:
+		one, err := s.decode(event.Object.Raw)
+		return kind, one, err
+	case kubewatch.Error:
+		var status metav1.Status
+		if err := decodeUnknown(event.Object.Raw, "Status", &status); err != nil {
+			return "", nil, err
+		}
+		return "", nil, &Fault{Reason: ServerError, Message: fmt.Sprintf("%.200q", status.Message), status: int(status.Code)}
+	}
+	return "", nil, fmt.Errorf("%w: an event of type %.20q", errGarbled, event.Type)
+}

@@ -1,0 +1,74 @@
+package installer
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/eastwest-mesh/eastwest/installer/config"
+	"github.com/eastwest-mesh/eastwest/internal/problem"
+)
+
+// checkDataplane decides what carries the traffic of this mesh: what the mesh
+// file says, else what is found. A mixture is refused: istiod skips remote
+// endpoints without sidecars and pins their identities, so half of the links
+// would never carry anything.
+func (in *Installer) checkDataplane() error {
+	in.dataplane = in.mesh.Spec.Dataplane
+	living := in.alive()
+	if in.dataplane != "" || len(living) == 0 {
+		return nil
+	}
+	var with, without []string
+	for _, s := range living {
+		if len(s.facts.ControlPlanes) > 0 {
+			with = append(with, s.name())
+		} else {
+			without = append(without, s.name())
+		}
+	}
+	switch {
+	case len(without) == 0:
+		in.dataplane = config.DataplaneIstio
+	case len(with) == 0:
+		in.dataplane = config.DataplaneEnvoy
+	default:
+		return problem.New(problem.Refused, "MixedDataplanes", "%s run Istio and %s do not: one mesh cannot hold both",
+			strings.Join(with, ", "), strings.Join(without, ", ")).
+			WithFix("install Istio in %s, or join the two kinds apart; --dataplane says which is meant", strings.Join(without, ", "))
+	}
+	return nil
+}
+
+// withoutMesh reports whether the agent drives the gateways of this mesh.
+func (in *Installer) withoutMesh() bool { return in.dataplane == config.DataplaneEnvoy }
+
+// needImages refuses a run that lacks an image of our own: they have no default
+// place.
+func (in *Installer) needImages() error {
+	images := in.mesh.Spec.Images
+	var missing []string
+	for _, one := range []struct{ flag, image string }{{"--image-agent", images.Agent}, {"--image-gateway", images.Gateway}} {
+		if one.image == "" {
+			missing = append(missing, one.flag)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return problem.New(problem.Input, "ImageMissing", "no istiod is used in %s, and clusters without a mesh need images of ours, which have no default place: %s",
+		strings.Join(in.Usable(), ", "), strings.Join(missing, " and ")).
+		WithFix("build and push them, two commands in docs/images.md, and name them: %s", strings.Join(missing, " IMAGE ")+" IMAGE")
+}
+
+// spiffeID is the identity of a workload of ours in a member, in Istio's form.
+func (in *Installer) spiffeID(role, member string) string {
+	return fmt.Sprintf("spiffe://%s/ns/%s/sa/%s-%s", in.trustDomain(), agentNamespace, role, member)
+}
+
+// trustDomain of a mesh without Istio.
+func (in *Installer) trustDomain() string {
+	if in.mesh.Spec.Trust.Domain != "" {
+		return in.mesh.Spec.Trust.Domain
+	}
+	return config.DefaultTrustDomain
+}
