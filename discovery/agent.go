@@ -23,6 +23,7 @@ import (
 	"github.com/eastwest-mesh/eastwest/discovery/derived"
 	"github.com/eastwest-mesh/eastwest/discovery/model"
 	"github.com/eastwest-mesh/eastwest/discovery/publish"
+	"github.com/eastwest-mesh/eastwest/discovery/renew"
 	"github.com/eastwest-mesh/eastwest/discovery/settings"
 	"github.com/eastwest-mesh/eastwest/discovery/watch"
 )
@@ -234,6 +235,10 @@ func (a *Agent) issue(ctx context.Context, group *errgroup.Group) {
 func (a *Agent) write(ctx context.Context, derived *derived.Writer) {
 	var group sync.WaitGroup
 	group.Go(func() { derived.Run(ctx) })
+	if file := a.Settings.File.Members; file.Source == settings.SourceSecrets {
+		renewer := &renew.Renewer{Kube: a.kube, Namespace: file.Namespace, Log: a.Log}
+		group.Go(func() { renewer.Run(ctx) })
+	}
 	if a.publisher != nil {
 		keeper := &bootstrap.Keeper{
 			Kube: a.kube, Namespace: a.Namespace, Name: bootstrapSecret, Identity: a.identity("gateway"),

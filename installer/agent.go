@@ -3,6 +3,7 @@ package installer
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -18,6 +19,7 @@ import (
 // The agent's namespace and the names of its objects and sets.
 const (
 	agentNamespace   = peer.AccountNamespace
+	agentName        = "eastwest-agent"
 	agentSet         = "agent"
 	crdSet           = "crds"
 	plainGatewayName = "eastwest-gateway"
@@ -120,14 +122,17 @@ func (s *site) region() string {
 // plainGateway brings a gateway without Istio into every member, and waits until
 // it is rolled out and has an address.
 func (in *Installer) plainGateway(ctx context.Context) {
+	fresh := make([]bool, len(in.sites))
 	in.each(ctx, gatewaySet, func(ctx context.Context, s *site) error {
 		set, err := in.plainGatewayObjects(s)
 		if err != nil {
 			return err
 		}
-		if _, err := in.applySet(ctx, s, set); err != nil || in.options.DryRun {
+		written, err := in.applySet(ctx, s, set)
+		if err != nil || in.options.DryRun {
 			return err
 		}
+		fresh[slices.Index(in.sites, s)] = written
 		if in.options.NoWait {
 			return s.refreshGateways(ctx, false)
 		}
@@ -136,6 +141,9 @@ func (in *Installer) plainGateway(ctx context.Context) {
 		}
 		return s.refreshGateways(ctx, true)
 	})
+	if !in.options.DryRun && !in.options.NoWait {
+		in.probeGateways(ctx, fresh)
+	}
 }
 
 // checkPlainGateways refuses, before anything is written, what plainGateway

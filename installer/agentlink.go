@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"strconv"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -44,12 +45,19 @@ func (in *Installer) connectAgents(ctx context.Context) error {
 	return nil
 }
 
+// agentTokenLife is how long the token of an agent lives where nothing else is
+// asked for. The agent renews it at half of that.
+const agentTokenLife = 24 * time.Hour
+
 // prepare computes the account and reads the credential that is there.
 func (j *agentLink) prepare(ctx context.Context) error {
+	j.life = agentTokenLife
+	if life := j.in.mesh.Spec.Peers.TokenTTL; life != nil {
+		j.life = life.Duration
+	}
 	consumer := j.consumer.name()
 	j.account = peer.Account{
 		Reader: peer.Agent, Consumer: consumer, Producer: j.producer.name(), Role: peer.AgentRules(consumer),
-		LongLived: j.in.mesh.Spec.Peers.TokenTTL == nil,
 	}
 	name := peer.MemberSet(j.producer.name())
 	secret, err := j.consumer.member.Kube.CoreV1().Secrets(agentNamespace).Get(ctx, name, metav1.GetOptions{})
@@ -86,7 +94,15 @@ func (j *agentLink) write(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	j.written, err = j.in.applySet(ctx, j.consumer, apply.Set{Name: set, Objects: []*unstructured.Unstructured{secret}})
+	// The consumer's agent renews the token, and owns it from then on.
+	writer := apply.New(apply.Options{
+		Cluster: j.consumer.name(), Dynamic: j.consumer.member.Dynamic, Mapper: j.consumer.member.Mapper, Adopt: true,
+	})
+	plan, err := writer.Plan(ctx, apply.Set{Name: set, Objects: []*unstructured.Unstructured{secret}})
+	if err != nil {
+		return err
+	}
+	j.written, err = j.in.carryOut(ctx, j.consumer, plan)
 	return err
 }
 

@@ -37,6 +37,9 @@ func remoteKey(consumer, producer *site) (secret *member.RemoteSecret, found boo
 
 // prepare computes the account and reads the credential that is there.
 func (j *istiodLink) prepare(ctx context.Context) error {
+	if life := j.in.mesh.Spec.Peers.TokenTTL; life != nil {
+		j.life = life.Duration
+	}
 	reader := j.consumer.plane()
 	role, err := peer.Rules(peer.Reader{
 		Member: j.consumer.name(), Version: reader.Version, MeshConfigMap: reader.MeshConfigMap(), Env: reader.Env,
@@ -46,7 +49,7 @@ func (j *istiodLink) prepare(ctx context.Context) error {
 	}
 	j.account = peer.Account{
 		Consumer: j.consumer.name(), Producer: j.producer.name(), IstioNamespace: j.in.mesh.Spec.IstioNamespace,
-		Role: role, LongLived: j.in.mesh.Spec.Peers.TokenTTL == nil,
+		Role: role, LongLived: j.life == 0,
 	}
 	j.report.ReadsSecrets = role.ReadsSecrets
 	secret, found := remoteKey(j.consumer, j.producer)

@@ -21,6 +21,8 @@ type link struct {
 	account            peer.Account
 	// current is the credential that is there already, if it is ours.
 	current *currentRemote
+	// life bounds its token; zero: it does not expire.
+	life time.Duration
 	// foreign is a working credential of somebody else's, left as it is.
 	foreign bool
 	address peer.Address
@@ -72,14 +74,14 @@ func (l *link) credential(ctx context.Context) (token peer.Token, ok bool, err e
 // a new one. ok is false in a dry run before there is any.
 func (l *link) token(ctx context.Context) (token peer.Token, ok bool, err error) {
 	kube := l.producer.member.Kube
-	life := l.in.mesh.Spec.Peers.TokenTTL
+	life := l.life
 	switch {
-	case life == nil && l.in.options.DryRun:
+	case life == 0 && l.in.options.DryRun:
 		return peer.PeekToken(ctx, kube, l.account)
-	case life == nil:
+	case life == 0:
 		token, err = peer.ReadToken(ctx, kube, l.account)
 		return token, true, err
-	case l.current != nil && time.Until(l.current.expiry) > life.Duration/2:
+	case l.current != nil && time.Until(l.current.expiry) > life*2/5:
 		parsed, err := kubeconfig.Parse(l.current.kubeconfig, "", kubeconfig.Agent())
 		if err != nil {
 			return peer.Token{}, false, err
@@ -88,7 +90,7 @@ func (l *link) token(ctx context.Context) (token peer.Token, ok bool, err error)
 	case l.in.options.DryRun:
 		return peer.Token{}, false, nil
 	}
-	token, err = peer.MintToken(ctx, kube, l.account, life.Duration)
+	token, err = peer.MintToken(ctx, kube, l.account, life)
 	return token, true, err
 }
 

@@ -3,6 +3,7 @@ package installer
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/eastwest-mesh/eastwest/installer/apply"
@@ -22,7 +23,9 @@ func (in *Installer) Leave(ctx context.Context, name string) error {
 			return in.unlabel(ctx, s)
 		}
 		return in.removeSets(ctx, s, func(set string) bool {
-			return set == peer.AccountSet(name) || set == peer.RemoteSet(name)
+			return slices.Contains([]string{
+				peer.AccountSet(name), peer.RemoteSet(name), peer.AgentAccountSet(name), peer.MemberSet(name),
+			}, set)
 		})
 	})
 	in.listLeftovers(name)
@@ -58,7 +61,7 @@ func (in *Installer) Down(ctx context.Context, purgeTrust bool) error {
 		if err != nil {
 			return err
 		}
-		if err := in.unlabel(ctx, s); err != nil || !purged || in.options.DryRun {
+		if err := in.unlabel(ctx, s); err != nil || !purged || in.options.DryRun || len(s.facts.ControlPlanes) == 0 {
 			return err
 		}
 		return in.backToOwnCA(ctx, s)
@@ -91,8 +94,22 @@ func (in *Installer) removeSets(ctx context.Context, s *site, chosen func(set st
 		if err != nil {
 			return err
 		}
+		if name == crdSet {
+			if user, err := s.typesInUse(ctx); err != nil || user != "" {
+				in.tell(Event{Cluster: s.name(), Step: crdSet, State: Note, Text: "left behind, as they are used: the types, by " + user})
+				if err != nil {
+					return err
+				}
+				continue
+			}
+		}
 		if _, err := in.carryOut(ctx, s, plan); err != nil {
 			return err
+		}
+		if name == agentSet {
+			if err := in.removeAgentsWork(ctx, s); err != nil {
+				return err
+			}
 		}
 	}
 	if in.options.DryRun {
@@ -109,18 +126,23 @@ func (in *Installer) removeSets(ctx context.Context, s *site, chosen func(set st
 	return err
 }
 
-// removalOrder puts remote secrets and accounts before exposure, gateway and
-// trust: nobody is sent to a gateway that is going.
+// removalOrder puts credentials before agent, exposure, gateway and trust, so that
+// nobody is sent to a gateway that is going, and types last.
 func removalOrder(names []string) []string {
-	var first, last []string
-	for _, name := range names {
-		if strings.HasPrefix(name, "remote-") || strings.HasPrefix(name, "account-") {
-			first = append(first, name)
-		} else {
-			last = append(last, name)
+	rank := func(name string) int {
+		for _, prefix := range []string{"remote-", "account-", "member-", "agent-account-"} {
+			if strings.HasPrefix(name, prefix) {
+				return 0
+			}
 		}
+		if name == crdSet {
+			return 2
+		}
+		return 1
 	}
-	return append(first, last...)
+	ordered := slices.Clone(names)
+	slices.SortStableFunc(ordered, func(a, b string) int { return rank(a) - rank(b) })
+	return ordered
 }
 
 // backToOwnCA restarts istiod, which then signs with the CA it made for itself,
