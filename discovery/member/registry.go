@@ -92,10 +92,15 @@ func (r *registry) rank(e entry) int {
 
 // accept decides which entries are in use.
 func (r *registry) accept(all []entry) (map[model.MemberName]joined, []Problem) {
-	accepted := map[model.MemberName]joined{}
+	accepted, present := map[model.MemberName]joined{}, map[model.MemberName]joined{}
+	for _, one := range all {
+		if r.rank(one) == 0 {
+			present[one.name] = r.joined[one.name]
+		}
+	}
 	var problems []Problem
 	for _, one := range all {
-		next, wrong := r.judge(one, accepted)
+		next, wrong := r.judge(one, accepted, present)
 		if wrong != nil {
 			problems = append(problems, *wrong)
 		}
@@ -110,8 +115,8 @@ func (r *registry) accept(all []entry) (map[model.MemberName]joined, []Problem) 
 }
 
 // judge returns what is in use of an entry: itself, its last good version, or
-// nothing.
-func (r *registry) judge(e entry, accepted map[model.MemberName]joined) (*joined, *Problem) {
+// nothing. Accepted were judged before it, present are in use and will stay.
+func (r *registry) judge(e entry, accepted, present map[model.MemberName]joined) (*joined, *Problem) {
 	last, found := r.joined[e.name]
 	found = found && last.Origin == e.origin
 	if found && last.digest == e.digest && e.broken == "" {
@@ -133,7 +138,7 @@ func (r *registry) judge(e entry, accepted map[model.MemberName]joined) (*joined
 	if wrong != nil {
 		return keep(wrong)
 	}
-	if reason, text := r.clash(&next.Record, accepted); reason != "" {
+	if reason, text := r.clash(&next.Record, accepted, present); reason != "" {
 		return keep(e.problem(reason, text))
 	}
 	return &joined{next, e.digest}, nil
@@ -141,16 +146,12 @@ func (r *registry) judge(e entry, accepted map[model.MemberName]joined) (*joined
 
 // clash compares a record with our own cluster, and with every member that is in
 // use or was accepted before it.
-func (r *registry) clash(record *v1alpha1.MemberRecord, accepted map[model.MemberName]joined) (reason, text string) {
+func (r *registry) clash(record *v1alpha1.MemberRecord, accepted, present map[model.MemberName]joined) (reason, text string) {
 	if text := duplicate(record, &r.options.Own); text != "" {
 		return ReasonDuplicate, text
 	}
-	others := maps.Clone(accepted)
-	for name, one := range r.joined {
-		if _, found := others[name]; !found {
-			others[name] = one
-		}
-	}
+	others := maps.Clone(present)
+	maps.Copy(others, accepted)
 	delete(others, model.MemberName(record.Name))
 	for _, name := range slices.Sorted(maps.Keys(others)) {
 		other := others[name].Record

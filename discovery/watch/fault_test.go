@@ -229,6 +229,27 @@ func TestARevokedToken(t *testing.T) {
 	})
 }
 
+// TestTheStoreDies is F11: watches stay open, but a quorum cannot be read.
+func TestTheStoreDies(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, func(api *fakeAPI, _ *Options) { api.shop(3) })
+		r.do(func() {
+			r.intercept = func(_ http.ResponseWriter, r *http.Request) bool {
+				if r.URL.Path == "/api/v1/namespaces" {
+					<-r.Context().Done()
+					return true
+				}
+				return false
+			}
+		})
+		after(16 * time.Second)
+		r.want(t, "degraded shop/cart=3")
+		r.answerAsUsual()
+		after(11 * time.Second)
+		r.want(t, "ready shop/cart=3")
+	})
+}
+
 // TestARefusedResource is F19.
 func TestARefusedResource(t *testing.T) {
 	bubble(t, func(t *testing.T) {
