@@ -21,6 +21,7 @@ import (
 	"github.com/eastwest-mesh/eastwest/discovery/authority"
 	"github.com/eastwest-mesh/eastwest/discovery/bootstrap"
 	"github.com/eastwest-mesh/eastwest/discovery/derived"
+	"github.com/eastwest-mesh/eastwest/discovery/facade"
 	"github.com/eastwest-mesh/eastwest/discovery/model"
 	"github.com/eastwest-mesh/eastwest/discovery/publish"
 	"github.com/eastwest-mesh/eastwest/discovery/renew"
@@ -172,6 +173,11 @@ func (a *Agent) Run(ctx context.Context) error {
 	group.Go(func() error { return a.members.run(ctx, own) })
 	group.Go(func() error { return a.loop.run(ctx) })
 	group.Go(func() error { return admin.Serve(ctx, a.Settings.File.Listen.Health, admin.Health(a.ready)) })
+	if file := a.Settings.File.Facade; file.Folder != "" {
+		files := facade.Files{Folder: file.Folder}
+		front := facade.New(facade.Options{Member: a.members.config, Token: files.Token, Log: a.Log})
+		group.Go(func() error { return front.Serve(ctx, file.Listen, files) })
+	}
 	if a.publisher != nil {
 		a.issue(ctx, group)
 		group.Go(func() error { return a.publisher.Serve(ctx, listener) })
@@ -234,7 +240,6 @@ func (a *Agent) issue(ctx context.Context, group *errgroup.Group) {
 // write is the work of the one replica that writes.
 func (a *Agent) write(ctx context.Context, derived *derived.Writer) {
 	var group sync.WaitGroup
-	group.Go(func() { derived.Run(ctx) })
 	if file := a.Settings.File.Members; file.Source == settings.SourceSecrets {
 		renewer := &renew.Renewer{Kube: a.kube, Namespace: file.Namespace, Log: a.Log}
 		group.Go(func() { renewer.Run(ctx) })
@@ -245,6 +250,7 @@ func (a *Agent) write(ctx context.Context, derived *derived.Writer) {
 			Issue: a.firstCertificate, Roots: a.authority.Roots, Changed: a.authority.Changed, Log: a.Log,
 		}
 		group.Go(func() { keeper.Run(ctx) })
+		group.Go(func() { derived.Run(ctx) })
 	}
 	group.Wait()
 }

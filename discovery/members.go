@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 
+	"k8s.io/client-go/rest"
+
 	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
 	"github.com/eastwest-mesh/eastwest/discovery/member"
 	"github.com/eastwest-mesh/eastwest/discovery/model"
@@ -36,13 +38,14 @@ type members struct {
 	mu       sync.Mutex
 	ctx      context.Context //nolint:containedctx // that of run, for what joins later
 	clusters map[model.MemberName]*watch.Cluster
+	configs  map[model.MemberName]*rest.Config
 	problems []member.Problem
 }
 
 func newMembers(a *Agent, own v1alpha1.MemberRecord) *members {
 	m := &members{
 		own: own, sink: a.inbox, log: a.Log, changed: make(chan struct{}, 1),
-		clusters: map[model.MemberName]*watch.Cluster{},
+		clusters: map[model.MemberName]*watch.Cluster{}, configs: map[model.MemberName]*rest.Config{},
 	}
 	file := a.Settings.File
 	m.options = func(record v1alpha1.MemberRecord) watch.Options {
@@ -103,6 +106,7 @@ func (m *members) Join(joined member.Member) {
 		return
 	}
 	m.log.Info("member joined", "member", joined.Name(), "server", joined.Config.Host)
+	m.configs[joined.Name()] = joined.Config
 	m.startLocked(cluster)
 	m.wake()
 }
@@ -122,6 +126,7 @@ func (m *members) Replace(other member.Member) {
 		return
 	}
 	m.log.Info("member has another credential or record", "member", other.Name())
+	m.configs[other.Name()] = other.Config
 	if err := cluster.Replace(other.Record, other.Config); err != nil {
 		m.log.Error("replace a member", "member", other.Name(), "error", err)
 	}
@@ -136,6 +141,7 @@ func (m *members) Leave(name model.MemberName) {
 		return
 	}
 	delete(m.clusters, name)
+	delete(m.configs, name)
 	m.log.Info("member left", "member", name)
 	cluster.Leave()
 	m.wake()
@@ -149,6 +155,14 @@ func (m *members) Problems(problems []member.Problem) {
 	for _, one := range problems {
 		m.log.Warn("member's record", "member", one.Member, "reason", one.Reason, "message", one.Message)
 	}
+}
+
+// config is how a member is reached now; false where there is none of that name.
+func (m *members) config(name model.MemberName) (*rest.Config, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	config, ok := m.configs[name]
+	return config, ok
 }
 
 func (m *members) wake() {

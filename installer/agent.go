@@ -75,20 +75,26 @@ func (in *Installer) agentObjects(s *site) ([]*unstructured.Unstructured, error)
 	}
 	delete(wanted, "apiVersion")
 	delete(wanted, "kind")
-	decided := render.Values{"image": in.mesh.Spec.Images.Agent, "config": wanted}
-	return render.Chart(render.Release{
-		Chart: "eastwest-agent", Namespace: agentNamespace,
-		Layers: []render.Values{in.mesh.Spec.Agent.Values, decided},
-	})
+	layers := []render.Values{in.mesh.Spec.Agent.Values, {"image": in.mesh.Spec.Images.Agent, "config": wanted}}
+	if in.besideIstio() {
+		layers = append(layers, besideIstioValues())
+	}
+	return render.Chart(render.Release{Chart: "eastwest-agent", Namespace: agentNamespace, Layers: layers})
 }
 
 // agentConfig is the file that the agent of a member reads.
 func (in *Installer) agentConfig(s *site) v1alpha1.AgentConfig {
+	plane, id := "none", ""
+	if in.withoutMesh() {
+		plane = config.DataplaneEnvoy
+	} else if istiod := s.plane(); istiod != nil {
+		id = istiod.ClusterID
+	}
 	return v1alpha1.AgentConfig{
-		Member:      v1alpha1.AgentMember{Name: s.name(), Network: in.networkOf(s), Region: s.region()},
+		Member:      v1alpha1.AgentMember{Name: s.name(), ClusterID: id, Network: in.networkOf(s), Region: s.region()},
 		Mesh:        in.meshName(),
 		TrustDomain: in.trustDomain(),
-		DataPlane:   in.dataplane,
+		DataPlane:   plane,
 		Exports:     v1alpha1.AgentExports{Policy: in.mesh.Spec.Agent.Exports},
 		Snapshot:    v1alpha1.AgentSnapshot{Folder: "/var/lib/eastwest"},
 	}

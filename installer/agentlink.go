@@ -56,8 +56,13 @@ func (j *agentLink) prepare(ctx context.Context) error {
 		j.life = life.Duration
 	}
 	consumer := j.consumer.name()
+	role, err := j.role()
+	if err != nil {
+		return err
+	}
 	j.account = peer.Account{
-		Reader: peer.Agent, Consumer: consumer, Producer: j.producer.name(), Role: peer.AgentRules(consumer),
+		Reader: peer.Agent, Consumer: consumer, Producer: j.producer.name(), Role: role,
+		IstioNamespace: j.in.mesh.Spec.IstioNamespace,
 	}
 	name := peer.MemberSet(j.producer.name())
 	secret, err := j.consumer.member.Kube.CoreV1().Secrets(agentNamespace).Get(ctx, name, metav1.GetOptions{})
@@ -77,6 +82,18 @@ func (j *agentLink) prepare(ctx context.Context) error {
 		j.keep(parsed, content, secret.Annotations)
 	}
 	return nil
+}
+
+// role is what the consumer's agent reads, and beside Istio what its istiod reads
+// through it.
+func (j *agentLink) role() (peer.Role, error) {
+	if !j.in.besideIstio() {
+		return peer.AgentRules(j.consumer.name()), nil
+	}
+	reader := j.consumer.plane()
+	return peer.FacadeRules(j.consumer.name(), peer.Reader{
+		Member: j.consumer.name(), Version: reader.Version, MeshConfigMap: reader.MeshConfigMap(), Env: reader.Env,
+	})
 }
 
 // write brings the account into the producer and the record into the consumer.
@@ -122,7 +139,12 @@ func (j *agentLink) remote(token peer.Token) (*unstructured.Unstructured, error)
 func (in *Installer) memberRecord(s *site) (v1alpha1.MemberRecord, error) {
 	record := v1alpha1.MemberRecord{
 		Name: s.name(), Network: in.networkOf(s), Region: s.region(), UID: string(s.facts.UID),
-		Identity: in.spiffeID("gateway", s.name()), PodCIDRs: s.facts.PodCIDRs,
+		PodCIDRs: s.facts.PodCIDRs,
+	}
+	if in.withoutMesh() {
+		record.Identity = in.spiffeID("gateway", s.name())
+	} else {
+		record.ClusterID = s.plane().ClusterID
 	}
 	for _, text := range s.spec.Gateway.AdvertisedAddresses {
 		host, port, err := config.Address(text)

@@ -55,9 +55,20 @@ func (in *Installer) needImages() error {
 	if len(missing) == 0 {
 		return nil
 	}
-	return problem.New(problem.Input, "ImageMissing", "no istiod is used in %s, and clusters without a mesh need images of ours, which have no default place: %s",
-		strings.Join(in.Usable(), ", "), strings.Join(missing, " and ")).
-		WithFix("build and push them, two commands in docs/images.md, and name them: %s", strings.Join(missing, " IMAGE ")+" IMAGE")
+	return imageMissing("no istiod is used in "+strings.Join(in.Usable(), ", ")+", and clusters without a mesh need", missing)
+}
+
+// needAgentImage refuses agents beside Istio without their image.
+func (in *Installer) needAgentImage() error {
+	if in.mesh.Spec.Images.Agent != "" {
+		return nil
+	}
+	return imageMissing("an agent beside Istio needs", []string{"--image-agent"})
+}
+
+func imageMissing(who string, flags []string) error {
+	return problem.New(problem.Input, "ImageMissing", "%s an image of ours, which has no default place: %s", who, strings.Join(flags, " and ")).
+		WithFix("build and push it, see docs/images.md, and name it: %s IMAGE", strings.Join(flags, " IMAGE "))
 }
 
 // spiffeID is the identity of a workload of ours in a member, in Istio's form.

@@ -165,6 +165,6 @@ func (j *istiodLink) remote(token peer.Token) (*unstructured.Unstructured, error
 	return peer.Remote{
 		Name: j.name(), Consumer: j.consumer.name(), Producer: j.producer.name(), ClusterID: id,
 		UID: string(j.producer.facts.UID), Namespace: j.consumer.member.IstioNamespace,
-		Kubeconfig: content, Token: token,
+		Kubeconfig: content, Token: token, Facade: j.address.Server == peer.FacadeServer(j.producer.name()),
 	}.Object()
 }

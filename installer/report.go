@@ -54,6 +54,9 @@ type LinkReport struct {
 	Hash string `json:"hash,omitempty"`
 	// Reused is true for a credential that was there and works.
 	Reused bool `json:"reused,omitempty"`
+	// ThroughAgent is true where istiod asks the local agent, which holds the
+	// credential.
+	ThroughAgent bool `json:"throughAgent,omitempty"`
 	// ReadsSecrets is true where it can read all Secrets of the producer.
 	ReadsSecrets bool   `json:"readsSecrets"`
 	Error        string `json:"error,omitempty"`

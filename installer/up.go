@@ -27,20 +27,37 @@ func (in *Installer) Up(ctx context.Context) error {
 	if err := in.Trust(ctx); err != nil {
 		return err
 	}
+	if in.besideIstio() {
+		if err := in.agentBesideIstio(ctx); err != nil {
+			return err
+		}
+	}
 	in.Gateway(ctx)
 	if err := in.Expose(ctx); err != nil {
 		return err
+	}
+	if in.besideIstio() {
+		return in.connectThroughAgents(ctx)
 	}
 	return in.CreateMesh(ctx)
 }
 
 // Join is create-mesh: the checks that joining needs, then the credentials.
 func (in *Installer) Join(ctx context.Context) error {
+	if err := in.checkDataplane(); err != nil {
+		return err
+	}
+	if in.withoutMesh() {
+		return in.connectAgents(ctx)
+	}
 	if err := in.CheckMerge(ctx); err != nil {
 		return err
 	}
 	if _, err := in.CheckTrust(); err != nil {
 		return err
+	}
+	if in.besideIstio() {
+		return in.connectThroughAgents(ctx)
 	}
 	return in.CreateMesh(ctx)
 }
@@ -57,12 +74,6 @@ func (in *Installer) Usable() []string {
 // GatewayChecks are the preflight checks that a gateway by itself needs.
 func GatewayChecks() []string {
 	return []string{"DuplicateCluster", "RevisionNotFound", "MissingCRDs", "NetworkMissing", "NetworkMismatch", "CertProvider"}
-}
-
-// VerifyChecks are the preflight checks without which verification cannot run;
-// everything else it finds out from traffic.
-func VerifyChecks() []string {
-	return []string{"DuplicateCluster", "RevisionNotFound"}
 }
 
 // Writes counts what was, or would be, written.

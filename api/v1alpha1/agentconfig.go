@@ -28,6 +28,8 @@ type AgentConfig struct {
 	SyncDeadline string `json:"syncDeadline,omitempty"`
 	// Listen are the addresses that the agent serves on.
 	Listen AgentListen `json:"listen,omitempty"`
+	// Facade answers the local istiod in the place of other members' API servers.
+	Facade AgentFacade `json:"facade,omitempty"`
 	// Snapshot is where the last view outlives a restart.
 	Snapshot AgentSnapshot `json:"snapshot,omitempty"`
 }
@@ -93,6 +95,16 @@ type AgentListen struct {
 	Admin string `json:"admin,omitempty"`
 	// Health is for the kubelet, default :15020.
 	Health string `json:"health,omitempty"`
+}
+
+// AgentFacade answers the local istiod in the place of other members' API servers,
+// with what istiod lists there and no Secret.
+type AgentFacade struct {
+	// Folder holds tls.crt, tls.key and token: what the facade proves itself with,
+	// and what istiod shows. Empty: there is no facade.
+	Folder string `json:"folder,omitempty"`
+	// Listen is its address, default :15016.
+	Listen string `json:"listen,omitempty"`
 }
 
 // AgentSnapshot is where the last view outlives a restart.

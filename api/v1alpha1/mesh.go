@@ -83,6 +83,10 @@ type Gateway struct {
 
 // Agent is the discovery agent of every member.
 type Agent struct {
+	// BesideIstio runs the agent beside istiod: it holds the credentials for the
+	// other members, renews them, and answers istiod in their place, so that none
+	// can read Secrets. Without Istio there is an agent in any case.
+	BesideIstio bool `json:"besideIstio,omitempty"`
 	// Values are laid over the values of the chart eastwest-agent.
 	Values map[string]any `json:"values,omitempty"`
 	// Exports lists services that every member exports where it has them, beside

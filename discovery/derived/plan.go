@@ -173,7 +173,8 @@ type allocator struct {
 // newAllocator starts from what is in use. Of two services that claim one port,
 // which only an edit from outside can bring about, the later one loses it.
 func newAllocator(used map[PortKey]uint16) *allocator {
-	a := &allocator{used: maps.Clone(used), taken: map[uint16]bool{}, next: firstPort}
+	a := &allocator{used: map[PortKey]uint16{}, taken: map[uint16]bool{}, next: firstPort}
+	maps.Copy(a.used, used)
 	for _, key := range slices.SortedFunc(maps.Keys(used), PortKey.compare) {
 		if a.taken[used[key]] {
 			delete(a.used, key)

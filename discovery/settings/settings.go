@@ -116,6 +116,7 @@ func setDefaults(file *v1alpha1.AgentConfig) {
 	orElse(&file.Listen.XDS, ":15012")
 	orElse(&file.Listen.Admin, "127.0.0.1:15014")
 	orElse(&file.Listen.Health, ":15020")
+	orElse(&file.Facade.Listen, ":15016")
 	limits := &file.Limits
 	for field, value := range map[**int64]int64{
 		&limits.Services: 5000, &limits.Endpoints: 100_000, &limits.Bytes: 64 << 20, &limits.EventsPerSecond: 2000,

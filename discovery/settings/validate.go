@@ -39,6 +39,10 @@ func validate(settings *Settings) []error {
 	add(address("listen.xds", file.Listen.XDS))
 	add(address("listen.admin", file.Listen.Admin))
 	add(address("listen.health", file.Listen.Health))
+	add(address("facade.listen", file.Facade.Listen))
+	if folder := file.Facade.Folder; folder != "" && !filepath.IsAbs(folder) {
+		add(flaw("facade.folder %s is not an absolute path", quote(folder)))
+	}
 	if folder := file.Snapshot.Folder; folder != "" && !filepath.IsAbs(folder) {
 		add(flaw("snapshot.folder %s is not an absolute path", quote(folder)))
 	}

@@ -19,6 +19,7 @@ type upFlags struct {
 	verify verifyFlags
 
 	dataplane, trustDomain string
+	agent                  bool
 }
 
 func (u *upFlags) add(flags *pflag.FlagSet) {
@@ -30,6 +31,7 @@ func (u *upFlags) add(flags *pflag.FlagSet) {
 	u.peers.images.addAll(flags)
 	u.peers.images.addAgent(flags)
 	flags.StringVar(&u.dataplane, "dataplane", "", "what carries the traffic: istio, or envoy driven by our agent (default: what is found)")
+	flags.BoolVar(&u.agent, "agent", false, "beside Istio: run our agent, which holds and renews all credentials, and answers istiod without Secrets")
 	flags.StringVar(&u.trustDomain, "trust-domain", "", "trust domain of clusters without a mesh (default "+config.DefaultTrustDomain+")")
 }
 
@@ -38,6 +40,7 @@ func (u *upFlags) adjust(mesh *config.Mesh) error {
 	if u.dataplane != "" {
 		mesh.Spec.Dataplane = u.dataplane
 	}
+	mesh.Spec.Agent.BesideIstio = mesh.Spec.Agent.BesideIstio || u.agent
 	if u.trustDomain != "" {
 		mesh.Spec.Trust.Domain = u.trustDomain
 	}

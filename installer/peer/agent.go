@@ -1,7 +1,7 @@
 package peer
 
 import (
-	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -9,6 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
+
+	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
 )
 
 // AgentRules is the role of a consumer's agent: what it watches, and new tokens
@@ -25,6 +27,24 @@ func AgentRules(consumer string) Role {
 			ResourceNames: []string{Account{Reader: Agent, Consumer: consumer}.name(), Account{Reader: Istiod, Consumer: consumer}.name()},
 		}},
 	}
+}
+
+// FacadeRules are the rights that the agent needs besides, where it answers istiod
+// in the place of the producer: what that istiod lists, but for Secrets.
+func FacadeRules(consumer string, reader Reader) (Role, error) {
+	istiod, err := Rules(reader, false)
+	if err != nil {
+		return Role{}, err
+	}
+	role := AgentRules(consumer)
+	role.InIstioNamespace = istiod.InIstioNamespace
+	for _, rule := range istiod.ClusterWide {
+		rule.Resources = slices.DeleteFunc(slices.Clone(rule.Resources), func(resource string) bool { return resource == "secrets" })
+		if len(rule.Resources) > 0 {
+			role.ClusterWide = append(role.ClusterWide, rule)
+		}
+	}
+	return role, nil
 }
 
 // Endings of the keys in a member's Secret: what is known of the member, and how

@@ -171,6 +171,8 @@ type Remote struct {
 	Kubeconfig []byte
 	// Token describes it.
 	Token Token
+	// Facade is true where it leads to the local agent.
+	Facade bool
 }
 
 // SecretName is the name istioctl would give, or one from the member's name
@@ -189,6 +191,9 @@ func (r Remote) Object() (*unstructured.Unstructured, error) {
 		clusterNameAnnotation: r.ClusterID,
 		TokenKindAnnotation:   string(r.Token.Kind),
 		UIDAnnotation:         r.UID,
+	}
+	if r.Facade {
+		annotations[FacadeAnnotation] = "true"
 	}
 	if !r.Token.Expiry.IsZero() {
 		annotations[TokenExpiryAnnotation] = r.Token.Expiry.UTC().Format(timeLayout)

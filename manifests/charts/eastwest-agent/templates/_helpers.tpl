@@ -13,5 +13,8 @@ app.kubernetes.io/part-of: eastwest
 
 {{- define "agent.config" -}}
 {{- $fixed := dict "apiVersion" "eastwest.dev/v1alpha1" "kind" "AgentConfig" -}}
+{{- if .Values.facade.enabled }}
+{{- $_ := set $fixed "facade" (dict "folder" "/etc/eastwest-facade" "listen" (printf ":%d" (int .Values.ports.facade))) -}}
+{{- end -}}
 {{ mergeOverwrite (deepCopy .Values.config) $fixed | toYaml }}
 {{- end }}

@@ -1,0 +1,111 @@
+package derived
+
+import (
+	"encoding/json"
+	"net/netip"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/eastwest-mesh/eastwest/discovery/model"
+)
+
+// TestPortsAreReadBack: what is written is what every replica reads, and a Service
+// that somebody else made or edited is not believed.
+func TestPortsAreReadBack(t *testing.T) {
+	t.Parallel()
+	all := view(apart, exported("a", tcp, pods("west", "10.2.0.1")))
+	list := wanted(all, all.Members["east"], nil)
+	written := func() *corev1.Service {
+		text, err := json.Marshal(list[0].serviceObject())
+		if err != nil {
+			t.Fatal(err)
+		}
+		object := &corev1.Service{}
+		if err := json.Unmarshal(text, object); err != nil {
+			t.Fatal(err)
+		}
+		return object
+	}
+	if diff := cmp.Diff(map[PortKey]uint16{key("a", 80): 20000}, portsOf(written())); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+	for name, change := range map[string]func(*corev1.Service){
+		"another name":                 func(o *corev1.Service) { o.Name = "derived-other" },
+		"of another service":           func(o *corev1.Service) { o.Annotations["eastwest.dev/service"] = "b" },
+		"it leads to pods":             func(o *corev1.Service) { o.Annotations[throughAnnotation] = "pods" },
+		"a port of the gateway itself": func(o *corev1.Service) { o.Spec.Ports[0].TargetPort.IntVal = 15443 },
+		"a named port":                 func(o *corev1.Service) { o.Spec.Ports[0].TargetPort.Type, o.Spec.Ports[0].TargetPort.StrVal = 1, "x" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			object := written()
+			change(object)
+			if got := portsOf(object); len(got) > 0 {
+				t.Errorf("it is believed: %v", got)
+			}
+		})
+	}
+}
+
+// TestSlices: behind a gateway its pods with the allocated ports; else the
+// exporters' pods with theirs, a hundred to a slice, one family each.
+func TestSlices(t *testing.T) {
+	t.Parallel()
+	through := view(apart, exported("a", tcp, pods("west", "10.2.0.1")))
+	slices := wanted(through, through.Members["east"], nil)[0].sliceObjects([]netip.Addr{netip.MustParseAddr("10.1.0.9"), netip.MustParseAddr("fd00::9")})
+	if len(slices) != 2 || *slices[0].Ports[0].Port != 20000 || slices[0].Endpoints[0].Addresses[0] != "10.1.0.9" || *slices[1].AddressType != "IPv6" {
+		t.Errorf("%d slices behind a gateway", len(slices))
+	}
+	many := pods("west")
+	for i := range 150 {
+		many.Slices[0].Endpoints = append(many.Slices[0].Endpoints, model.Endpoint{
+			Addr: netip.AddrFrom4([4]byte{10, 2, 1, byte(i)}), Zone: model.NoZone,
+		})
+	}
+	direct := view(flat, exported("a", tcp, many))
+	slices = wanted(direct, direct.Members["east"], nil)[0].sliceObjects(nil)
+	if len(slices) != 2 || len(slices[0].Endpoints) != 100 || len(slices[1].Endpoints) != 50 || *slices[0].Ports[0].Port != 8080 {
+		t.Errorf("%d slices of pods", len(slices))
+	}
+}
+
+// TestHolds: what an object has besides is no reason to write it, what differs is.
+func TestHolds(t *testing.T) {
+	t.Parallel()
+	all := view(apart, exported("a", tcp, pods("west", "10.2.0.1")))
+	wanted := wanted(all, all.Members["east"], nil)[0].serviceObject()
+	text, err := json.Marshal(wanted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		change func(*corev1.Service)
+		want   bool
+	}{
+		"as written": {func(*corev1.Service) {}, true},
+		"defaults and labels": {func(o *corev1.Service) {
+			o.Spec.ClusterIP = "10.0.0.1"
+			o.Labels["x"] = "y"
+			o.Spec.Ports[0].NodePort = 0
+		}, true},
+		"another target":         {func(o *corev1.Service) { o.Spec.Ports[0].TargetPort.IntVal = 1 }, false},
+		"a port more":            {func(o *corev1.Service) { o.Spec.Ports = append(o.Spec.Ports, corev1.ServicePort{Port: 1}) }, false},
+		"our label is gone":      {func(o *corev1.Service) { o.Labels = nil }, false},
+		"the annotation differs": {func(o *corev1.Service) { o.Annotations["eastwest.dev/service"] = "z" }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			object := &corev1.Service{}
+			if err := json.Unmarshal(text, object); err != nil {
+				t.Fatal(err)
+			}
+			tc.change(object)
+			got, err := holds(object, wanted)
+			if err != nil || got != tc.want {
+				t.Errorf("holds: %v %v, want %v", got, err, tc.want)
+			}
+		})
+	}
+}

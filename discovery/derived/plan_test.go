@@ -1,0 +1,161 @@
+package derived
+
+import (
+	"maps"
+	"net/netip"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/eastwest-mesh/eastwest/discovery/model"
+)
+
+// view makes a view of members on networks and of services.
+func view(networks map[model.MemberName]model.NetworkID, services ...*model.Service) *model.View {
+	members := map[model.MemberName]*model.Member{}
+	for name, network := range networks {
+		members[name] = &model.Member{Name: name, Network: network, State: model.Ready}
+	}
+	set := map[model.ServiceKey]*model.Service{}
+	for _, one := range services {
+		set[one.Key] = one
+	}
+	none := model.Services{}
+	return &model.View{Members: members, Services: none.With(set)}
+}
+
+func exported(name string, ports []model.Port, backends ...model.Backend) *model.Service {
+	one := &model.Service{Key: model.ServiceKey{Namespace: "demo", Name: name}, Ports: ports, Backends: backends}
+	for _, backend := range backends {
+		one.Exporters = append(one.Exporters, backend.Member)
+	}
+	return one
+}
+
+func pods(member model.MemberName, addresses ...string) model.Backend {
+	slice := &model.Slice{Name: "s", Ports: []model.Port{{Name: "tcp", Number: 8080}}}
+	for _, text := range addresses {
+		slice.Endpoints = append(slice.Endpoints, model.Endpoint{Addr: netip.MustParseAddr(text), Zone: model.NoZone})
+	}
+	return model.Backend{Member: member, Ports: []string{"tcp"}, Slices: []*model.Slice{slice}}
+}
+
+var (
+	apart = map[model.MemberName]model.NetworkID{"east": "n1", "west": "n2"}
+	flat  = map[model.MemberName]model.NetworkID{"east": "n1", "west": "n1"}
+	tcp   = []model.Port{{Name: "tcp", Number: 80}}
+)
+
+// targets are the ports of the gateway by service and port.
+func targets(list []service) map[PortKey]uint16 {
+	out := map[PortKey]uint16{}
+	for _, one := range list {
+		for _, port := range one.ports {
+			if port.target != 0 {
+				out[PortKey{one.key, port.Number}] = port.target
+			}
+		}
+	}
+	return out
+}
+
+func key(name string, number uint16) PortKey {
+	return PortKey{model.ServiceKey{Namespace: "demo", Name: name}, number}
+}
+
+// TestPortsStay: what is in use is never given another number, what is new gets
+// the lowest free one.
+func TestPortsStay(t *testing.T) {
+	t.Parallel()
+	both := view(apart, exported("a", tcp, pods("west", "10.2.0.1")), exported("b", tcp, pods("west", "10.2.0.2")))
+	own := both.Members["east"]
+	for name, tc := range map[string]struct {
+		used, want map[PortKey]uint16
+	}{
+		"nothing is in use":       {nil, map[PortKey]uint16{key("a", 80): 20000, key("b", 80): 20001}},
+		"the later one is":        {map[PortKey]uint16{key("b", 80): 20000}, map[PortKey]uint16{key("a", 80): 20001, key("b", 80): 20000}},
+		"one that is gone":        {map[PortKey]uint16{key("gone", 80): 20000}, map[PortKey]uint16{key("a", 80): 20001, key("b", 80): 20002}},
+		"two claim the same port": {map[PortKey]uint16{key("a", 80): 20007, key("b", 80): 20007}, map[PortKey]uint16{key("a", 80): 20007, key("b", 80): 20000}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			before := maps.Clone(tc.used)
+			if diff := cmp.Diff(tc.want, targets(wanted(both, own, tc.used))); diff != "" {
+				t.Errorf("-want +got\n%s", diff)
+			}
+			if !maps.Equal(before, tc.used) {
+				t.Error("the input was changed")
+			}
+		})
+	}
+}
+
+// TestWhereClientsAreLed: one exporter on another network is enough to lead all
+// through the gateway; else the pods are reached directly.
+func TestWhereClientsAreLed(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		networks map[model.MemberName]model.NetworkID
+		backends []model.Backend
+		gateway  bool
+		pods     []string
+	}{
+		"only the other network":    {apart, []model.Backend{pods("west", "10.2.0.1")}, true, nil},
+		"both networks":             {apart, []model.Backend{pods("east", "10.1.0.1"), pods("west", "10.2.0.1")}, true, nil},
+		"only the own cluster":      {apart, []model.Backend{pods("east", "10.1.0.1")}, false, []string{"10.1.0.1"}},
+		"one network, both members": {flat, []model.Backend{pods("east", "10.1.0.1"), pods("west", "10.2.0.1", "10.2.0.2")}, false, []string{"10.1.0.1", "10.2.0.1", "10.2.0.2"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			all := view(tc.networks, exported("a", tcp, tc.backends...))
+			list := wanted(all, all.Members["east"], nil)
+			if len(list) != 1 || list[0].gateway != tc.gateway {
+				t.Fatalf("%+v, want one with gateway %v", list, tc.gateway)
+			}
+			var got []string
+			for _, one := range list[0].backends {
+				for _, endpoint := range one.endpoints {
+					got = append(got, endpoint.Addr.String())
+				}
+			}
+			if diff := cmp.Diff(tc.pods, got); diff != "" {
+				t.Errorf("pods -want +got\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestAWayThatHasNoEndpointsStays: a service whose remote endpoints are gone for a
+// moment keeps its way, and with it its port.
+func TestAWayThatHasNoEndpointsStays(t *testing.T) {
+	t.Parallel()
+	one := exported("a", tcp)
+	one.Exporters = []model.MemberName{"west"}
+	all := view(apart, one)
+	list := wanted(all, all.Members["east"], nil)
+	if len(list) != 1 || !list[0].gateway || list[0].ports[0].target != 20000 {
+		t.Errorf("%+v", list)
+	}
+}
+
+// TestGatewaysCarryTCPOnly, and headless services are for DNS.
+func TestGatewaysCarryTCPOnly(t *testing.T) {
+	t.Parallel()
+	mixed := []model.Port{{Name: "tcp", Number: 53}, {Name: "udp", Number: 53, Protocol: model.UDP}}
+	headless := exported("h", tcp, pods("west", "10.2.0.9"))
+	headless.Type = model.Headless
+	all := view(apart, exported("a", mixed, pods("west", "10.2.0.1")), headless)
+	list := wanted(all, all.Members["east"], nil)
+	if len(list) != 1 || len(list[0].ports) != 1 || list[0].ports[0].Name != "tcp" {
+		t.Errorf("%+v", list)
+	}
+}
+
+// TestNames are fixed by the reference controllers: other implementations and
+// people compute them too.
+func TestNames(t *testing.T) {
+	t.Parallel()
+	if got := Name(model.ServiceKey{Namespace: "demo", Name: "helloworld"}); got != "derived-e00aqrqukr" {
+		t.Errorf("derived name %s", got)
+	}
+}
