@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"os"
 	"time"
 
@@ -126,12 +127,11 @@ func (l *Lab) startNode(ctx context.Context, c *Cluster) error {
 }
 
 func (l *Lab) loadImages(ctx context.Context, c *Cluster) error {
-	names := build.AgentImages()
+	own := build.PlainImages()
 	if c.Spec.Istio != nil {
-		names = build.MeshImages()
+		own = build.MeshImages()
 	}
-	names = append(names, build.SampleImages()...)
-	return l.loadMissing(ctx, c, names)
+	return l.loadMissing(ctx, c, slices.Concat(build.AgentImages(), own, build.SampleImages()))
 }
 
 // loadMissing imports the images which the cluster does not have in the

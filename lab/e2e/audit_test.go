@@ -15,6 +15,7 @@ import (
 type request struct {
 	RequestURI, Verb, UserAgent string
 
+	User           struct{ Username string }
 	ObjectRef      struct{ Resource, Subresource, Namespace, Name string }
 	ResponseStatus struct{ Code int }
 }
@@ -39,6 +40,12 @@ func mark(t *testing.T) marks {
 // requests are those of eastwest to cluster i since the mark.
 func (m marks) requests(t *testing.T, i int) []request {
 	t.Helper()
+	return m.those(t, i, func(r request) bool { return strings.HasPrefix(r.UserAgent, "eastwest/") })
+}
+
+// those are the requests to cluster i since the mark that are chosen.
+func (m marks) those(t *testing.T, i int, chosen func(request) bool) []request {
+	t.Helper()
 	file, err := os.Open(cluster(i).AuditLog)
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +62,7 @@ func (m marks) requests(t *testing.T, i int) []request {
 		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
 			continue // the line that is being written
 		}
-		if strings.HasPrefix(r.UserAgent, "eastwest/") {
+		if chosen(r) {
 			all = append(all, r)
 		}
 	}

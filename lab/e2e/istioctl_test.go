@@ -23,21 +23,27 @@ func testIstioctl(t *testing.T) {
 
 func testRemoteClusters(t *testing.T) {
 	for i := 1; i <= 3; i++ {
-		await(t, fmt.Sprintf("c%d has synced every peer", i), time.Minute, func(context.Context) error {
-			out := istioctl(t, i, "", "remote-clusters", "--revision", revision())
-			synced := map[string]bool{}
-			for line := range strings.Lines(out) {
-				fields := strings.Fields(line)
-				synced[fields[0]] = slices.Contains(fields, "synced")
-			}
-			for _, c := range suite.lab.Clusters[:3] {
-				if !synced[c.Spec.Istio.ClusterID] {
-					return fmt.Errorf("%s is not synced:\n%s", c.Name, out)
-				}
-			}
-			return nil
-		})
+		wantSynced(t, i, 3)
 	}
+}
+
+// wantSynced wants that istioctl shows the first n clusters as synced in c_i.
+func wantSynced(t *testing.T, i, n int) {
+	t.Helper()
+	await(t, fmt.Sprintf("c%d has synced every peer", i), time.Minute, func(context.Context) error {
+		out := istioctl(t, i, "", "remote-clusters", "--revision", revision())
+		synced := map[string]bool{}
+		for line := range strings.Lines(out) {
+			fields := strings.Fields(line)
+			synced[fields[0]] = slices.Contains(fields, "synced")
+		}
+		for _, c := range suite.lab.Clusters[:n] {
+			if !synced[c.Spec.Istio.ClusterID] {
+				return fmt.Errorf("%s is not synced:\n%s", c.Name, out)
+			}
+		}
+		return nil
+	})
 }
 
 // ours are parts of the names of objects that eastwest makes.

@@ -16,7 +16,7 @@ func wantLabelled(t *testing.T, before [2]snapshot) {
 			if _, ok := before[i][key]; ok {
 				continue
 			}
-			if child(child(o, "metadata"), "labels")["app.kubernetes.io/managed-by"] != "eastwest" {
+			if objects.Child(objects.Child(o, "metadata"), "labels")["app.kubernetes.io/managed-by"] != "eastwest" {
 				t.Errorf("%s in c%d was left without our label", key, i+1)
 			}
 		}
@@ -31,7 +31,7 @@ func wantLabelled(t *testing.T, before [2]snapshot) {
 func wantNothingLeft(t *testing.T, before [2]snapshot) {
 	t.Helper()
 	for i := range before {
-		if err := differences(before[i], linkObjects(t, i+1)); err != nil {
+		if err := objects.Differences(before[i], linkObjects(t, i+1)); err != nil {
 			t.Errorf("c%d: %v", i+1, err)
 		}
 		if pods := probePods(t, i+1, "eastwest.dev/probe"); len(pods) > 0 {

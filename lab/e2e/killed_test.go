@@ -154,16 +154,16 @@ func linkObjects(t *testing.T, i int) snapshot {
 	for key, o := range s {
 		if o["type"] == "kubernetes.io/service-account-token" {
 			delete(o, "data") // the controller fills it, and names the account
-			delete(child(child(o, "metadata"), "annotations"), "kubernetes.io/service-account.uid")
-			delete(child(child(o, "metadata"), "labels"), "kubernetes.io/legacy-token-last-used") // the API server's, when istiod has come
+			delete(objects.Child(objects.Child(o, "metadata"), "annotations"), "kubernetes.io/service-account.uid")
+			delete(objects.Child(objects.Child(o, "metadata"), "labels"), "kubernetes.io/legacy-token-last-used") // the API server's, when istiod has come
 		}
 		if strings.Contains(key, "istio-remote-secret-") {
-			for id, content := range child(o, "data") {
+			for id, content := range objects.Child(o, "data") {
 				text, err := base64.StdEncoding.DecodeString(fmt.Sprint(content))
 				if err != nil {
 					t.Fatal(err)
 				}
-				child(o, "data")[id] = tokenLine.ReplaceAllString(string(text), "token: (some)")
+				objects.Child(o, "data")[id] = tokenLine.ReplaceAllString(string(text), "token: (some)")
 			}
 		}
 	}

@@ -106,6 +106,7 @@ func TestMesh(t *testing.T) {
 		{"F49 leave with that member unreachable", testLeaveUnreachable},
 		{"down leaves what was before up", testDown},
 		{"a mesh made by hand", testBrownfield},
+		{"agents beside Istio", testBesideIstio},
 		{"a gateway behind a NAT", testAdvertise},
 	} {
 		t.Run(part.name, part.run)

@@ -31,12 +31,15 @@ func ImageName(short string) string {
 }
 
 // NodeImages are needed by every cluster, MeshImages by those with Istio;
-// AgentImages are our own, for clusters without Istio; SampleImages are the
-// workloads of demo and tests.
+// AgentImages are for all; MeshImages for clusters with Istio, PlainImages for
+// those without; SampleImages are the workloads of demo and tests.
 func NodeImages() []string { return []string{"pause", "coredns"} }
 
-// AgentImages lists the images of our agent and of the gateway it drives.
-func AgentImages() []string { return []string{"eastwest-agent", "eastwest-gateway"} }
+// AgentImages lists the image of our agent.
+func AgentImages() []string { return []string{"eastwest-agent"} }
+
+// PlainImages lists the images of clusters without Istio, beside the agent's.
+func PlainImages() []string { return []string{"eastwest-gateway"} }
 
 // MeshImages lists the images of Istio's control plane and proxies.
 func MeshImages() []string { return []string{"pilot", "proxyv2"} }
