@@ -10,10 +10,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
 	"github.com/eastwest-mesh/eastwest/installer/apply"
 	"github.com/eastwest-mesh/eastwest/installer/member"
 	"github.com/eastwest-mesh/eastwest/installer/peer"
-	"github.com/eastwest-mesh/eastwest/installer/verify/facts"
+	"github.com/eastwest-mesh/eastwest/installer/verify/istio/facts"
 	"github.com/eastwest-mesh/eastwest/internal/kubeconfig"
 	"github.com/eastwest-mesh/eastwest/internal/podexec"
 	"github.com/eastwest-mesh/eastwest/internal/podprobe"
@@ -38,6 +39,11 @@ func (in *Installer) linkStatus(ctx context.Context, consumer, producer *site, i
 		return status
 	}
 	fillSecret(&status, secret, id)
+	if err := in.lookBehindAgent(ctx, consumer, producer, secret, &status); err != nil {
+		status.State, status.Detail = stateRejected, err.Error()
+		status.Fix = "eastwest up --agent with both clusters writes a new credential"
+		return status
+	}
 	reads, err := in.tryRemote(ctx, consumer, producer, secret)
 	status.ReadsSecrets = reads
 	if err != nil {
@@ -85,7 +91,7 @@ func fillSecret(status *LinkStatus, secret *member.RemoteSecret, id string) {
 // tryRemote uses the credential of a link from here, and asks whether it can
 // list Secrets.
 func (in *Installer) tryRemote(ctx context.Context, consumer, producer *site, secret *member.RemoteSecret) (readsSecrets bool, err error) {
-	content, err := consumer.member.RemoteKubeconfig(ctx, secret, producer.plane().ClusterID)
+	content, err := in.credentialFor(ctx, consumer, producer, secret)
 	if err != nil {
 		return false, err
 	}
@@ -98,6 +104,45 @@ func (in *Installer) tryRemote(ctx context.Context, consumer, producer *site, se
 		return false, err
 	}
 	return canListSecrets(ctx, client), nil
+}
+
+// throughAgent reports whether a remote secret leads to the consumer's own agent.
+func throughAgent(secret *member.RemoteSecret) bool {
+	return secret.Annotations[v1alpha1.AnnotationFacade] == "true"
+}
+
+// credentialFor is what opens the producer: the content of the remote secret, or
+// where that leads to the agent what the agent holds.
+func (in *Installer) credentialFor(ctx context.Context, consumer, producer *site, secret *member.RemoteSecret) ([]byte, error) {
+	if !throughAgent(secret) {
+		return consumer.member.RemoteKubeconfig(ctx, secret, producer.plane().ClusterID)
+	}
+	record, err := consumer.member.Kube.CoreV1().Secrets(agentNamespace).Get(ctx, peer.MemberSet(producer.name()), metav1.GetOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("read what its agent holds: %w", err)
+	}
+	return peer.KubeconfigOf(record, producer.name()), nil
+}
+
+// lookBehindAgent makes a status tell of the credential that the agent holds, where
+// the remote secret leads to the agent.
+func (in *Installer) lookBehindAgent(ctx context.Context, consumer, producer *site, secret *member.RemoteSecret, status *LinkStatus) error {
+	if !throughAgent(secret) {
+		return nil
+	}
+	record, err := consumer.member.Kube.CoreV1().Secrets(agentNamespace).Get(ctx, peer.MemberSet(producer.name()), metav1.GetOptions{})
+	if err != nil {
+		return fmt.Errorf("read what its agent holds: %w", err)
+	}
+	parsed, err := kubeconfig.Parse(peer.KubeconfigOf(record, producer.name()), "", kubeconfig.Agent())
+	if err != nil {
+		return err
+	}
+	status.Secret, status.Server = record.Namespace+"/"+record.Name, parsed.Server
+	status.Token = record.Annotations[peer.TokenKindAnnotation]
+	status.Expiry = record.Annotations[peer.TokenExpiryAnnotation]
+	status.ThroughAgent = true
+	return nil
 }
 
 // canListSecrets asks an API server whether its caller may list all Secrets; an

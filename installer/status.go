@@ -14,16 +14,18 @@ import (
 	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
 	"github.com/eastwest-mesh/eastwest/installer/member"
 	"github.com/eastwest-mesh/eastwest/installer/preflight"
-	"github.com/eastwest-mesh/eastwest/installer/verify/facts"
+	"github.com/eastwest-mesh/eastwest/installer/verify/istio/facts"
 	"github.com/eastwest-mesh/eastwest/internal/problem"
 )
 
 // Status is what a mesh looks like now.
 type Status struct {
-	APIVersion string         `json:"apiVersion"`
-	Kind       string         `json:"kind"`
-	Members    []MemberStatus `json:"members"`
-	Links      []LinkStatus   `json:"links"`
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	// Dataplane is envoy for members without Istio.
+	Dataplane string         `json:"dataplane,omitempty"`
+	Members   []MemberStatus `json:"members"`
+	Links     []LinkStatus   `json:"links"`
 }
 
 // MemberStatus is one member of a Status.
@@ -35,6 +37,8 @@ type MemberStatus struct {
 	Istio      string `json:"istio,omitempty"`
 	Kubernetes string `json:"kubernetes,omitempty"`
 	Platform   string `json:"platform,omitempty"`
+	// Agent is how many of its agent's replicas are ready.
+	Agent string `json:"agent,omitempty"`
 	// Gateway is where peers dial it.
 	Gateway []string `json:"gateway,omitempty"`
 	Exposed bool     `json:"exposed"`
@@ -45,7 +49,7 @@ type MemberStatus struct {
 type LinkStatus struct {
 	Consumer string `json:"consumer"`
 	Producer string `json:"producer"`
-	// State is synced, or what is wrong in one word.
+	// State is synced, without Istio ready, or what is wrong in one word.
 	State string `json:"state"`
 	// Secret is the remote secret, Server the API address in it.
 	Secret string `json:"secret,omitempty"`
@@ -56,6 +60,9 @@ type LinkStatus struct {
 	Token  string `json:"token,omitempty"`
 	Age    string `json:"age,omitempty"`
 	Expiry string `json:"expiry,omitempty"`
+	// ThroughAgent is true where istiod asks the consumer's own agent; Secret, Server
+	// and Token are then what the agent holds.
+	ThroughAgent bool `json:"throughAgent,omitempty"`
 	// ReadsSecrets is true where the API server lets this credential list all
 	// Secrets of the producer.
 	ReadsSecrets bool `json:"readsSecrets"`
@@ -66,9 +73,12 @@ type LinkStatus struct {
 	Fix    string `json:"fix,omitempty"`
 }
 
-// States of a link besides synced.
+// States of a link. Those of an agent that has something against a member are its
+// own words.
 const (
 	stateSynced      = "synced"
+	stateReady       = "ready"
+	stateNotReady    = "not-ready"
 	stateMissing     = "missing"
 	stateRejected    = "rejected"
 	stateNotSynced   = "not-synced"
@@ -76,9 +86,13 @@ const (
 	stateUnknown     = "unknown"
 )
 
-// Status reads members, links, and what every istiod replica says of its peers.
+// Status reads members, links, and what every istiod replica says of its peers;
+// without Istio what agents say.
 // The error is of kind Unverified where a link is not in order.
 func (in *Installer) Status(ctx context.Context) (*Status, error) {
+	if read := in.plainFacts(ctx); read != nil {
+		return in.plainStatus(ctx, read)
+	}
 	status := &Status{APIVersion: v1alpha1.APIVersion, Kind: "Status"}
 	var mu sync.Mutex
 	istiods := map[string][]facts.Istiod{}
@@ -117,7 +131,7 @@ func (in *Installer) Status(ctx context.Context) (*Status, error) {
 func (s *Status) err() error {
 	var broken []error
 	for _, one := range s.Links {
-		if one.State == stateSynced || one.State == stateUnknown {
+		if slices.Contains([]string{stateSynced, stateReady, stateUnknown}, one.State) {
 			continue
 		}
 		failure := problem.New(problem.Unverified, "LinkBroken", "discovery of %s: %s: %s", one.Producer, one.State, one.Detail).On(one.Consumer)

@@ -91,9 +91,10 @@ type AgentLimits struct {
 type AgentListen struct {
 	// XDS is for gateways, over mutual TLS, default :15012.
 	XDS string `json:"xds,omitempty"`
-	// Admin is for people, default 127.0.0.1:15014.
+	// Admin is for people, default 127.0.0.1:15014. It must be on loopback: kubectl
+	// port-forward leads there, and the API server asks who you are.
 	Admin string `json:"admin,omitempty"`
-	// Health is for the kubelet, default :15020.
+	// Health is for the kubelet and for monitoring, default :15020.
 	Health string `json:"health,omitempty"`
 }
 

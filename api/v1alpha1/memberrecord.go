@@ -2,8 +2,27 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+// AgentNamespace is the namespace of the agent, of the records of members, and of
+// the accounts of their readers.
+const AgentNamespace = "eastwest-system"
+
+// Endings of the two keys of a member, or names of its two files: what is known
+// of it, and how to read it.
+const (
+	RecordSuffix     = ".member.yaml"
+	KubeconfigSuffix = ".kubeconfig"
+)
+
+// MemberSecret is the name of the Secret with the record of one member, as the
+// installer writes it.
+func MemberSecret(member string) string { return "member-" + member }
+
 // What joins the objects of one mesh in a cluster.
 const (
+	// LabelProducer names, on the Secrets of a link, the member that is read.
+	LabelProducer = "eastwest.dev/producer"
+	// AnnotationFacade marks remote secrets that lead to the cluster's own agent.
+	AnnotationFacade = "eastwest.dev/facade"
 	// LabelMember marks the Secrets in eastwest-system that hold records of members.
 	LabelMember = "eastwest.dev/member"
 	// LabelDerived marks the Services and EndpointSlices that the agent made from

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
 	"github.com/eastwest-mesh/eastwest/discovery/model"
 	"github.com/eastwest-mesh/eastwest/internal/identity"
 	"github.com/eastwest-mesh/eastwest/internal/kubeconfig"
@@ -16,8 +17,8 @@ import (
 
 // The two files of an entry, behind the member's name.
 const (
-	kubeconfigSuffix = ".kubeconfig"
-	recordSuffix     = ".member.yaml"
+	kubeconfigSuffix = v1alpha1.KubeconfigSuffix
+	recordSuffix     = v1alpha1.RecordSuffix
 )
 
 // bundle is a Secret or a folder: files by name.

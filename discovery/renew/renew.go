@@ -28,9 +28,6 @@ import (
 	"github.com/eastwest-mesh/eastwest/internal/kubeconfig"
 )
 
-// suffix ends the key of a kubeconfig in a member's Secret, after its name.
-const suffix = ".kubeconfig"
-
 // expiryAnnotation is where the installer and people read when a token ends.
 const expiryAnnotation = "eastwest.dev/token-expiry"
 
@@ -84,7 +81,7 @@ func (r *Renewer) once(ctx context.Context, now time.Time) error {
 	for i := range list.Items {
 		secret := &list.Items[i]
 		for key := range secret.Data {
-			member, found := strings.CutSuffix(key, suffix)
+			member, found := strings.CutSuffix(key, v1alpha1.KubeconfigSuffix)
 			if !found {
 				continue
 			}
@@ -99,7 +96,7 @@ func (r *Renewer) once(ctx context.Context, now time.Time) error {
 // renew asks the member for a new token, if the one that is there is due, and
 // writes it.
 func (r *Renewer) renew(ctx context.Context, secret *corev1.Secret, member string, now time.Time) error {
-	found, err := kubeconfig.Parse(secret.Data[member+suffix], "", kubeconfig.Agent())
+	found, err := kubeconfig.Parse(secret.Data[member+v1alpha1.KubeconfigSuffix], "", kubeconfig.Agent())
 	if err != nil {
 		return nil //nolint:nilerr // whoever reads members says what is wrong with it
 	}
@@ -123,7 +120,7 @@ func (r *Renewer) renew(ctx context.Context, secret *corev1.Secret, member strin
 			"resourceVersion": secret.ResourceVersion, // whoever wrote meanwhile wins
 			"annotations":     map[string]string{expiryAnnotation: expiry},
 		},
-		"data": map[string][]byte{member + suffix: content},
+		"data": map[string][]byte{member + v1alpha1.KubeconfigSuffix: content},
 	})
 	if err != nil {
 		return fmt.Errorf("encode the new credential: %w", err)

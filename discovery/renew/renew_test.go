@@ -62,13 +62,13 @@ func TestARealTokenIsRenewed(t *testing.T) {
 	must(err)
 	_, err = kube.CoreV1().Secrets(namespace).Create(ctx, &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Name: "member-west", Labels: map[string]string{v1alpha1.LabelMember: "true"}},
-		Data:       map[string][]byte{"west" + suffix: content, "west.member.yaml": []byte("name: west\n")},
+		Data:       map[string][]byte{"west" + v1alpha1.KubeconfigSuffix: content, "west.member.yaml": []byte("name: west\n")},
 	}, metav1.CreateOptions{})
 	must(err)
 	token := func() string {
 		secret, err := kube.CoreV1().Secrets(namespace).Get(ctx, "member-west", metav1.GetOptions{})
 		must(err)
-		found, err := kubeconfig.Parse(secret.Data["west"+suffix], "", kubeconfig.Agent())
+		found, err := kubeconfig.Parse(secret.Data["west"+v1alpha1.KubeconfigSuffix], "", kubeconfig.Agent())
 		must(err)
 		if string(secret.Data["west.member.yaml"]) != "name: west\n" {
 			t.Error("the record was changed")

@@ -47,15 +47,8 @@ func FacadeRules(consumer string, reader Reader) (Role, error) {
 	return role, nil
 }
 
-// Endings of the keys in a member's Secret: what is known of the member, and how
-// to read it.
-const (
-	recordKey     = ".member.yaml"
-	kubeconfigKey = ".kubeconfig"
-)
-
 // MemberSet is the name of the ApplySet of a producer's record in a consumer.
-func MemberSet(producer string) string { return "member-" + producer }
+func MemberSet(producer string) string { return v1alpha1.MemberSecret(producer) }
 
 // Member is the record of one producer for the agent of one consumer.
 type Member struct {
@@ -91,7 +84,7 @@ func (m Member) Object() (*unstructured.Unstructured, error) {
 			},
 			Annotations: annotations,
 		},
-		Data: map[string][]byte{name + recordKey: record, name + kubeconfigKey: m.Kubeconfig},
+		Data: map[string][]byte{name + v1alpha1.RecordSuffix: record, name + v1alpha1.KubeconfigSuffix: m.Kubeconfig},
 		Type: corev1.SecretTypeOpaque,
 	}})
 	if err != nil {
@@ -102,5 +95,5 @@ func (m Member) Object() (*unstructured.Unstructured, error) {
 
 // KubeconfigOf is the credential for a producer in a member's Secret.
 func KubeconfigOf(secret *corev1.Secret, producer string) []byte {
-	return secret.Data[producer+kubeconfigKey]
+	return secret.Data[producer+v1alpha1.KubeconfigSuffix]
 }

@@ -23,9 +23,6 @@ import (
 // cluster, and that holds the token which that istiod shows.
 const FacadeSecret = "eastwest-facade"
 
-// FacadeAnnotation marks remote secrets that lead to the local agent.
-const FacadeAnnotation = "eastwest.dev/facade"
-
 const (
 	facadeHost = "eastwest-agent." + AccountNamespace + ".svc"
 	facadePort = 15016

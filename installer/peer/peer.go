@@ -18,16 +18,18 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
 )
 
 // Labels of the objects of a link, for people and for finding leftovers.
 const (
 	ConsumerLabel = "eastwest.dev/consumer"
-	ProducerLabel = "eastwest.dev/producer"
+	ProducerLabel = v1alpha1.LabelProducer
 )
 
 // AccountNamespace holds the accounts of consumers on a producer.
-const AccountNamespace = "eastwest-system"
+const AccountNamespace = v1alpha1.AgentNamespace
 
 // ReaderKind is who reads in a consumer.
 type ReaderKind string
@@ -193,7 +195,7 @@ func (r Remote) Object() (*unstructured.Unstructured, error) {
 		UIDAnnotation:         r.UID,
 	}
 	if r.Facade {
-		annotations[FacadeAnnotation] = "true"
+		annotations[v1alpha1.AnnotationFacade] = "true"
 	}
 	if !r.Token.Expiry.IsZero() {
 		annotations[TokenExpiryAnnotation] = r.Token.Expiry.UTC().Format(timeLayout)
