@@ -11,9 +11,11 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
@@ -22,10 +24,13 @@ import (
 	"github.com/eastwest-mesh/eastwest/discovery/bootstrap"
 	"github.com/eastwest-mesh/eastwest/discovery/derived"
 	"github.com/eastwest-mesh/eastwest/discovery/facade"
+	"github.com/eastwest-mesh/eastwest/discovery/metrics"
 	"github.com/eastwest-mesh/eastwest/discovery/model"
 	"github.com/eastwest-mesh/eastwest/discovery/publish"
 	"github.com/eastwest-mesh/eastwest/discovery/renew"
 	"github.com/eastwest-mesh/eastwest/discovery/settings"
+	"github.com/eastwest-mesh/eastwest/discovery/snapshot"
+	"github.com/eastwest-mesh/eastwest/discovery/status"
 	"github.com/eastwest-mesh/eastwest/discovery/watch"
 )
 
@@ -57,7 +62,9 @@ type Agent struct {
 	Options
 	own       model.MemberName
 	kube      kubernetes.Interface
+	dynamic   dynamic.Interface
 	inbox     *watch.Inbox
+	memory    *memory
 	cluster   *derived.Cluster
 	members   *members
 	loop      *loop
@@ -65,6 +72,11 @@ type Agent struct {
 	gateway   *authority.Rotating
 	serving   *authority.Rotating
 	publisher *publish.Publisher
+	metrics   *metrics.Registry
+	// keeper is nil where no snapshot is written.
+	keeper *snapshot.Keeper
+	// writes is true while this replica is the one that does.
+	writes atomic.Bool
 }
 
 // New puts an agent together. It contacts the own cluster once, to learn which
@@ -82,6 +94,11 @@ func New(ctx context.Context, o Options) (*Agent, error) {
 	record := o.Settings.Record()
 	record.UID = string(system.UID)
 	record.Identity = a.identity("gateway")
+	if a.dynamic, err = dynamic.NewForConfig(o.Config); err != nil {
+		return nil, fmt.Errorf("connect to the own cluster: %w", err)
+	}
+	a.memory = newMemory(a.load(), a.inbox)
+	a.metrics = metrics.New(a.counts)
 	a.cluster = derived.NewCluster(kube, derived.GatewayService{Namespace: o.Namespace, Name: gatewayName})
 	a.members = newMembers(a, record)
 	if err := a.openAuthority(); err != nil {
@@ -90,6 +107,7 @@ func New(ctx context.Context, o Options) (*Agent, error) {
 	a.loop = &loop{
 		own: a.own, identity: a.identity("gateway"), roots: a.roots, renewed: make(chan struct{}, 1), inbox: a.inbox, ports: newPorts(a.cluster), publisher: a.publisher, log: o.Log,
 		deadline: o.Settings.SyncDeadline, expected: a.members.names, members: a.members.changed,
+		remembers: a.memory.remembers, took: a.metrics.Took,
 		translation: translation{
 			from: model.Vantage{
 				Member: a.own, Network: model.NetworkID(record.Network), Region: record.Region,
@@ -97,7 +115,32 @@ func New(ctx context.Context, o Options) (*Agent, error) {
 			trust: o.Settings.File.TrustDomain, budget: checkBudget,
 		},
 	}
+	if folder := o.Settings.File.Snapshot.Folder; folder != "" {
+		a.keeper = &snapshot.Keeper{Folder: folder, Latest: a.shards, Wake: a.loop.subscribe(), Log: o.Log}
+	}
 	return a, nil
+}
+
+// load reads what is remembered from before. A snapshot that cannot be used is none.
+func (a *Agent) load() snapshot.Shards {
+	folder := a.Settings.File.Snapshot.Folder
+	if folder == "" {
+		return nil
+	}
+	shards, err := snapshot.Load(folder)
+	if err != nil {
+		a.Log.Warn("the snapshot is not used; members are listed first", "error", err)
+	}
+	return shards
+}
+
+// shards are what is to be remembered; false while that is not known.
+func (a *Agent) shards() (snapshot.Shards, bool) {
+	state := a.loop.State()
+	if state == nil {
+		return nil, false
+	}
+	return state.Shards, state.Shards != nil
 }
 
 // identity is the SPIFFE ID of a workload of ours in the own cluster.
@@ -168,11 +211,21 @@ func (a *Agent) Run(ctx context.Context) error {
 		Cluster: a.cluster, View: a.view, Own: a.own, Log: a.Log,
 		Wakes: []<-chan struct{}{a.loop.subscribe(), a.cluster.Changed()},
 	}
+	shows := &status.Writer{Client: a.dynamic, Members: a.statuses, Wake: a.loop.subscribe(), Log: a.Log}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.cluster.Run(ctx) })
 	group.Go(func() error { return a.members.run(ctx, own) })
 	group.Go(func() error { return a.loop.run(ctx) })
-	group.Go(func() error { return admin.Serve(ctx, a.Settings.File.Listen.Health, admin.Health(a.ready)) })
+	group.Go(func() error {
+		return admin.Serve(ctx, a.Settings.File.Listen.Health, admin.Health(a.ready, a.metrics.Handler()))
+	})
+	group.Go(func() error { return admin.Serve(ctx, a.Settings.File.Listen.Admin, admin.Inspect(a.sources())) })
+	if a.keeper != nil {
+		group.Go(func() error {
+			a.keeper.Run(ctx)
+			return nil
+		})
+	}
 	if file := a.Settings.File.Facade; file.Folder != "" {
 		files := facade.Files{Folder: file.Folder}
 		front := facade.New(facade.Options{Member: a.members.config, Token: files.Token, Log: a.Log})
@@ -183,7 +236,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		group.Go(func() error { return a.publisher.Serve(ctx, listener) })
 	}
 	group.Go(func() error {
-		lead(ctx, a.kube, a.Namespace, leaseName, a.Pod, a.Log, func(term context.Context) { a.write(term, writes) })
+		lead(ctx, a.kube, a.Namespace, leaseName, a.Pod, a.Log, func(term context.Context) { a.write(term, writes, shows) })
 		return nil
 	})
 	return group.Wait()
@@ -238,8 +291,11 @@ func (a *Agent) issue(ctx context.Context, group *errgroup.Group) {
 }
 
 // write is the work of the one replica that writes.
-func (a *Agent) write(ctx context.Context, derived *derived.Writer) {
+func (a *Agent) write(ctx context.Context, derived *derived.Writer, shows *status.Writer) {
+	a.writes.Store(true)
+	defer a.writes.Store(false)
 	var group sync.WaitGroup
+	group.Go(func() { shows.Run(ctx) })
 	if file := a.Settings.File.Members; file.Source == settings.SourceSecrets {
 		renewer := &renew.Renewer{Kube: a.kube, Namespace: file.Namespace, Log: a.Log}
 		group.Go(func() { renewer.Run(ctx) })

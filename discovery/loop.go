@@ -4,12 +4,14 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync/atomic"
 	"time"
 
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 
 	"github.com/eastwest-mesh/eastwest/discovery/merge"
+	"github.com/eastwest-mesh/eastwest/discovery/metrics"
 	"github.com/eastwest-mesh/eastwest/discovery/model"
 	"github.com/eastwest-mesh/eastwest/discovery/publish"
 	"github.com/eastwest-mesh/eastwest/discovery/translate"
@@ -24,6 +26,9 @@ type State struct {
 	Complete bool
 	// Problems are what could not be translated.
 	Problems []translate.Problem
+	// Shards are those of all members that are known, which may be from before the
+	// agent was started; nil as long as it is not known which members there are.
+	Shards map[model.MemberName]*model.Shard
 }
 
 // loop is the middle of the data path: one goroutine takes what the members
@@ -44,6 +49,11 @@ type loop struct {
 	deadline time.Duration
 	// expected says which members there are, and false before that is known.
 	expected func() ([]model.MemberName, bool)
+	// remembers is true for members of which all that is known is from before the
+	// agent was started.
+	remembers func(model.MemberName) bool
+	// took is told how long a stage took.
+	took func(stage string, took time.Duration)
 	// members wakes the loop when expected has changed.
 	members <-chan struct{}
 
@@ -108,34 +118,61 @@ func (l *loop) turn() {
 		}
 		maps.Copy(l.changed, update.Changed)
 	}
-	complete := l.complete()
+	expected, read := l.expected()
+	complete := read && l.every(expected, l.listed)
 	ports, known := l.ports.Ports()
-	if !known || l.view == nil && !complete && !l.late {
+	if !known || l.view == nil && !l.late && !(read && l.every(expected, l.known)) {
 		return
 	}
 	changed := l.changed
 	l.changed = map[model.ServiceKey]struct{}{}
-	keys := make([]model.ServiceKey, 0, len(changed))
-	for key := range changed {
-		keys = append(keys, key)
+	l.build(changed, ports)
+	state := &State{View: l.view, Complete: complete, Problems: l.translation.problems()}
+	if read {
+		state.Shards = l.knownShards()
 	}
-	l.view = merge.Merge(l.view, merge.Input{Shards: l.shards}, keys)
-	l.publish(l.translation.update(inputs{view: l.view, ports: ports, roots: l.roots()}, changed))
-	l.announce(&State{View: l.view, Complete: complete, Problems: l.translation.problems()})
+	l.announce(state)
 }
 
-// complete reports whether every member that is expected has been listed.
-func (l *loop) complete() bool {
-	names, known := l.expected()
-	if !known {
-		return false
-	}
-	for _, name := range append(names, l.own) {
-		if shard := l.shards[name]; shard == nil || shard.Member.State == model.Joining {
-			return false
+// build takes changes through all stages.
+func (l *loop) build(changed map[model.ServiceKey]struct{}, ports map[translate.PortKey]uint16) {
+	started := time.Now()
+	l.view = merge.Merge(l.view, merge.Input{Shards: l.shards}, slices.Collect(maps.Keys(changed)))
+	merged := time.Now()
+	difference := l.translation.update(inputs{view: l.view, ports: ports, roots: l.roots()}, changed)
+	translated := time.Now()
+	l.publish(difference)
+	l.took(metrics.StageMerge, merged.Sub(started))
+	l.took(metrics.StageTranslate, translated.Sub(merged))
+	l.took(metrics.StagePublish, time.Since(translated))
+}
+
+// every reports whether something holds for the own member and all others.
+func (l *loop) every(names []model.MemberName, holds func(model.MemberName) bool) bool {
+	return holds(l.own) && !slices.ContainsFunc(names, func(name model.MemberName) bool { return !holds(name) })
+}
+
+// listed reports whether all that a member has is known, and not merely what it
+// had before the agent was started.
+func (l *loop) listed(name model.MemberName) bool {
+	shard := l.shards[name]
+	return shard != nil && shard.Member.State != model.Joining && !l.remembers(name)
+}
+
+// known reports whether a member may be served: it was listed, or is remembered.
+func (l *loop) known(name model.MemberName) bool {
+	shard := l.shards[name]
+	return shard != nil && (shard.Member.State != model.Joining || l.remembers(name))
+}
+
+func (l *loop) knownShards() map[model.MemberName]*model.Shard {
+	shards := make(map[model.MemberName]*model.Shard, len(l.shards))
+	for name, shard := range l.shards {
+		if l.known(name) {
+			shards[name] = shard
 		}
 	}
-	return true
+	return shards
 }
 
 // publish sends endpoints ahead of everything else.

@@ -28,7 +28,7 @@ type members struct {
 	own     v1alpha1.MemberRecord
 	options func(v1alpha1.MemberRecord) watch.Options
 	source  source
-	sink    watch.Sink
+	memory  *memory
 	log     *slog.Logger
 	// changed gets a value when there are other members than before.
 	changed chan struct{}
@@ -38,19 +38,23 @@ type members struct {
 	mu       sync.Mutex
 	ctx      context.Context //nolint:containedctx // that of run, for what joins later
 	clusters map[model.MemberName]*watch.Cluster
-	configs  map[model.MemberName]*rest.Config
+	joined   map[model.MemberName]member.Member
 	problems []member.Problem
 }
 
 func newMembers(a *Agent, own v1alpha1.MemberRecord) *members {
 	m := &members{
-		own: own, sink: a.inbox, log: a.Log, changed: make(chan struct{}, 1),
-		clusters: map[model.MemberName]*watch.Cluster{}, configs: map[model.MemberName]*rest.Config{},
+		own: own, memory: a.memory, log: a.Log, changed: make(chan struct{}, 1),
+		clusters: map[model.MemberName]*watch.Cluster{}, joined: map[model.MemberName]member.Member{},
 	}
 	file := a.Settings.File
 	m.options = func(record v1alpha1.MemberRecord) watch.Options {
+		last := m.memory.recall(record)
+		if last != nil && record.UID == "" {
+			record.UID = last.Member.UID // what was pinned stays pinned
+		}
 		return watch.Options{
-			Record: record, Exports: file.Exports.Policy, StaleAfter: a.Settings.StaleAfter,
+			Record: record, Last: last, Exports: file.Exports.Policy, StaleAfter: a.Settings.StaleAfter,
 			Limits: watch.Limits{
 				Services: int(*file.Limits.Services), Endpoints: int(*file.Limits.Endpoints),
 				Bytes: int(*file.Limits.Bytes), EventsPerSecond: int(*file.Limits.EventsPerSecond),
@@ -106,7 +110,7 @@ func (m *members) Join(joined member.Member) {
 		return
 	}
 	m.log.Info("member joined", "member", joined.Name(), "server", joined.Config.Host)
-	m.configs[joined.Name()] = joined.Config
+	m.joined[joined.Name()] = joined
 	m.startLocked(cluster)
 	m.wake()
 }
@@ -114,7 +118,7 @@ func (m *members) Join(joined member.Member) {
 func (m *members) startLocked(cluster *watch.Cluster) {
 	m.clusters[cluster.Name()] = cluster
 	ctx := m.ctx
-	m.running.Go(func() { cluster.Run(ctx, m.sink) })
+	m.running.Go(func() { cluster.Run(ctx, m.memory) })
 }
 
 // Replace brings another credential or record of a member.
@@ -126,7 +130,7 @@ func (m *members) Replace(other member.Member) {
 		return
 	}
 	m.log.Info("member has another credential or record", "member", other.Name())
-	m.configs[other.Name()] = other.Config
+	m.joined[other.Name()] = other
 	if err := cluster.Replace(other.Record, other.Config); err != nil {
 		m.log.Error("replace a member", "member", other.Name(), "error", err)
 	}
@@ -141,7 +145,7 @@ func (m *members) Leave(name model.MemberName) {
 		return
 	}
 	delete(m.clusters, name)
-	delete(m.configs, name)
+	delete(m.joined, name)
 	m.log.Info("member left", "member", name)
 	cluster.Leave()
 	m.wake()
@@ -161,8 +165,8 @@ func (m *members) Problems(problems []member.Problem) {
 func (m *members) config(name model.MemberName) (*rest.Config, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	config, ok := m.configs[name]
-	return config, ok
+	joined, ok := m.joined[name]
+	return joined.Config, ok
 }
 
 func (m *members) wake() {

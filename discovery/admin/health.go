@@ -1,6 +1,6 @@
 // Package admin answers people, kubelets and monitoring: whether the agent lives
-// and is ready. It reads what others know and changes nothing; it must not know
-// how anything came to be.
+// and is ready, what it knows, and why an endpoint is absent. It reads what others
+// know and changes nothing; it must not know how anything came to be.
 package admin
 
 import (
@@ -29,9 +29,10 @@ func Serve(ctx context.Context, address string, handler http.Handler) error {
 }
 
 // Health answers a kubelet: /healthz as long as the process answers at all,
-// /readyz when ready is nil.
-func Health(ready func() error) http.Handler {
+// /readyz when ready is nil. Monitoring asks for /metrics.
+func Health(ready func() error, metrics http.Handler) http.Handler {
 	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", metrics)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if err := ready(); err != nil {

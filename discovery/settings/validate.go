@@ -37,7 +37,7 @@ func validate(settings *Settings) []error {
 	settings.SyncDeadline, err = duration("syncDeadline", file.SyncDeadline)
 	add(err)
 	add(address("listen.xds", file.Listen.XDS))
-	add(address("listen.admin", file.Listen.Admin))
+	add(loopback("listen.admin", file.Listen.Admin))
 	add(address("listen.health", file.Listen.Health))
 	add(address("facade.listen", file.Facade.Listen))
 	if folder := file.Facade.Folder; folder != "" && !filepath.IsAbs(folder) {
@@ -160,6 +160,19 @@ func address(field, text string) error {
 		return flaw("%s %s is not an address to listen on, [IP]:PORT", field, quote(text))
 	}
 	return nil
+}
+
+// loopback checks [HOST]:PORT that nobody else may reach: what is served there
+// shows the inside of all clusters and asks nobody who he is.
+func loopback(field, text string) error {
+	if err := address(field, text); err != nil {
+		return err
+	}
+	host, _, _ := net.SplitHostPort(text)
+	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+		return nil
+	}
+	return flaw("%s %s is not on loopback: use 127.0.0.1:PORT and kubectl port-forward", field, quote(text))
 }
 
 // quote shows a value of the user's, cut to a readable length.

@@ -150,8 +150,24 @@ func customKinds() map[string]any {
 			} `json:"endpoints"`
 		} `json:"spec"`
 	}
+	type prometheusRule struct {
+		typeMeta
+		Spec struct {
+			Groups []struct {
+				Name  string `json:"name"`
+				Rules []struct {
+					Alert       string            `json:"alert"`
+					Expr        string            `json:"expr"`
+					For         string            `json:"for"`
+					Labels      map[string]string `json:"labels"`
+					Annotations map[string]string `json:"annotations"`
+				} `json:"rules"`
+			} `json:"groups"`
+		} `json:"spec"`
+	}
 	return map[string]any{
 		"monitoring.coreos.com/v1 ServiceMonitor": &serviceMonitor{},
+		"monitoring.coreos.com/v1 PrometheusRule": &prometheusRule{},
 
 		"networking.istio.io/v1 Gateway":       &istioGateway{},
 		"gateway.networking.k8s.io/v1 Gateway": &gateway{},

@@ -13,6 +13,8 @@ app.kubernetes.io/part-of: eastwest
 
 {{- define "agent.config" -}}
 {{- $fixed := dict "apiVersion" "eastwest.dev/v1alpha1" "kind" "AgentConfig" -}}
+{{- /* The ports of the pod and those that the agent listens on are one value. */ -}}
+{{- $_ := set $fixed "listen" (dict "xds" (printf ":%d" (int .Values.ports.xds)) "admin" (printf "127.0.0.1:%d" (int .Values.ports.admin)) "health" (printf ":%d" (int .Values.ports.health))) -}}
 {{- if .Values.facade.enabled }}
 {{- $_ := set $fixed "facade" (dict "folder" "/etc/eastwest-facade" "listen" (printf ":%d" (int .Values.ports.facade))) -}}
 {{- end -}}

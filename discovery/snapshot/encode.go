@@ -1,0 +1,113 @@
+package snapshot
+
+import (
+	"cmp"
+	"encoding/binary"
+	"maps"
+	"slices"
+
+	"github.com/eastwest-mesh/eastwest/discovery/model"
+)
+
+// Shards are those of all members.
+type Shards = map[model.MemberName]*model.Shard
+
+// encoder appends values. A text is written once; after that its number stands
+// for it.
+type encoder struct {
+	out   []byte
+	known map[string]uint64
+}
+
+// encode returns the payload of a file. Equal shards give equal bytes.
+func encode(shards Shards) []byte {
+	e := &encoder{known: map[string]uint64{}}
+	e.number(len(shards))
+	for _, name := range slices.Sorted(maps.Keys(shards)) {
+		e.member(shards[name].Member)
+		e.offers(shards[name].Services)
+	}
+	return e.out
+}
+
+func (e *encoder) number(value int) { e.out = binary.AppendUvarint(e.out, uint64(value)) }
+
+func (e *encoder) byte(value uint8) { e.out = append(e.out, value) }
+
+func (e *encoder) text(value string) {
+	if number, found := e.known[value]; found {
+		e.out = binary.AppendUvarint(e.out, number)
+		return
+	}
+	e.known[value] = uint64(len(e.known)) + 1
+	e.number(0)
+	e.number(len(value))
+	e.out = append(e.out, value...)
+}
+
+func (e *encoder) flag(value bool) {
+	if value {
+		e.byte(1)
+	} else {
+		e.byte(0)
+	}
+}
+
+func (e *encoder) member(m *model.Member) {
+	for _, text := range []string{string(m.Name), string(m.ID), string(m.Network), m.Region, m.UID, m.Identity} {
+		e.text(text)
+	}
+	e.number(len(m.Gateways))
+	for _, gateway := range m.Gateways {
+		e.text(gateway.Host)
+		e.number(int(gateway.Port))
+	}
+	e.byte(uint8(m.State))
+	e.flag(m.Demoted)
+}
+
+func (e *encoder) offers(offers map[model.ServiceKey]*model.Offer) {
+	e.number(len(offers))
+	for _, key := range slices.SortedFunc(maps.Keys(offers), model.ServiceKey.Compare) {
+		offer := offers[key]
+		e.text(key.Namespace)
+		e.text(key.Name)
+		e.byte(uint8(offer.Type))
+		e.out = binary.AppendVarint(e.out, offer.Exported.Unix())
+		e.ports(offer.Ports)
+		e.number(len(offer.Slices))
+		for _, slice := range slices.SortedFunc(slices.Values(offer.Slices), compareSlices) {
+			e.slice(slice)
+		}
+	}
+}
+
+func compareSlices(a, b *model.Slice) int { return cmp.Compare(a.Name, b.Name) }
+
+func (e *encoder) ports(ports []model.Port) {
+	e.number(len(ports))
+	for _, port := range ports {
+		e.text(port.Name)
+		e.text(port.AppProtocol)
+		e.number(int(port.Number))
+		e.byte(uint8(port.Protocol))
+	}
+}
+
+func (e *encoder) slice(slice *model.Slice) {
+	e.text(slice.Name)
+	e.ports(slice.Ports)
+	e.number(len(slice.Endpoints))
+	for i := range slice.Endpoints {
+		endpoint := &slice.Endpoints[i]
+		address := endpoint.Addr.AsSlice()
+		e.byte(uint8(len(address)))
+		e.out = append(e.out, address...)
+		zone := ""
+		if endpoint.Zone != (model.Zone{}) {
+			zone = endpoint.Zone.Value()
+		}
+		e.text(zone)
+		e.byte(uint8(endpoint.Health))
+	}
+}

@@ -1,0 +1,167 @@
+// Package status owns what the cluster shows of each member of its mesh: the
+// cluster-scoped objects MemberCluster with state, code, what is wrong and how to
+// mend it. It stands beside the data path as a reader of what others found out.
+//
+// What an object shall say is a pure function of that; the Writer, of which one
+// runs at a time, writes what differs. It must not know how members are watched,
+// nor who reads the objects.
+package status
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
+	"github.com/eastwest-mesh/eastwest/discovery/model"
+)
+
+// Kind of the objects.
+const Kind = "MemberCluster"
+
+// Member is what is known of one member.
+type Member struct {
+	Name model.MemberName
+	// Own is the agent's own cluster.
+	Own bool
+	// ClusterID, Network and Region are the record's.
+	ClusterID, Network, Region string
+	// Watched is false where no record of the member is in use.
+	Watched bool
+	State   model.State
+	// Faults are why it is not Ready, the first one first.
+	Faults []Fault
+	// Pending are the faults of a credential or record that is not in use yet.
+	Pending []Fault
+	// Records are what is wrong with its records, Exports with what it exports, and
+	// Links are why something cannot be sent to it.
+	Records, Exports, Links []Problem
+	// Services and Endpoints count what it offers.
+	Services, Endpoints int
+	Gateways            []string
+	// LastEvent is when it last said something about an object.
+	LastEvent time.Time
+	// Expires is when the credential for it ends; zero where it does not say.
+	Expires time.Time
+}
+
+// Fault is why a member, or one resource of it, is not watched.
+type Fault struct {
+	// Resource is empty where it is the member itself.
+	Resource string    `json:"resource,omitempty"`
+	Reason   string    `json:"reason"`
+	Message  string    `json:"message"`
+	Since    time.Time `json:"since"`
+}
+
+// Problem is something wrong that stops nothing else.
+type Problem struct {
+	// About is the service or the Secret in question; empty where it is the member.
+	About   string `json:"about,omitempty"`
+	Reason  string `json:"reason"`
+	Message string `json:"message"`
+}
+
+// Types of conditions.
+const (
+	Ready           = "Ready"
+	CredentialValid = "CredentialValid"
+)
+
+// eventStep is the precision of lastEvent: a busy member is no reason to write its
+// object with every event.
+const eventStep = time.Minute
+
+// maxGateways bounds the addresses that are shown.
+const maxGateways = 64
+
+// Wanted is what the object of a member shall say. Last is the object as it is,
+// whose conditions keep their times as long as they stay what they are; nil where
+// there is none.
+func Wanted(m Member, last *v1alpha1.MemberCluster, now time.Time) v1alpha1.MemberCluster {
+	found := findings(m, now)
+	object := v1alpha1.MemberCluster{
+		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.APIVersion, Kind: Kind},
+		ObjectMeta: metav1.ObjectMeta{Name: string(m.Name), Labels: map[string]string{managedBy: manager}},
+		Spec:       v1alpha1.MemberClusterSpec{ClusterID: m.ClusterID, Network: m.Network, Region: m.Region},
+		Status: v1alpha1.MemberClusterStatus{
+			State: m.State.String(), Code: code(found), Description: describe(m, found),
+			Services: int64(m.Services), Endpoints: int64(m.Endpoints),
+			Gateways:  m.Gateways[:min(len(m.Gateways), maxGateways)],
+			LastEvent: moment(m.LastEvent.Truncate(eventStep)), CredentialExpiry: moment(m.Expires),
+		},
+	}
+	var before []metav1.Condition
+	if last != nil {
+		before = last.Status.Conditions
+	}
+	object.Status.Conditions = []metav1.Condition{
+		lasting(credentialValid(m, now), before, now),
+		lasting(ready(m, found), before, now),
+	}
+	return object
+}
+
+func moment(at time.Time) *metav1.Time {
+	if at.IsZero() {
+		return nil
+	}
+	return &metav1.Time{Time: at.UTC().Truncate(time.Second)}
+}
+
+// ready is the condition Ready.
+func ready(m Member, found []finding) metav1.Condition {
+	condition := metav1.Condition{Type: Ready, Status: metav1.ConditionFalse, Reason: "NoRecord", Message: describe(m, found)}
+	switch {
+	case !m.Watched:
+	case m.State == model.Ready:
+		condition.Status, condition.Reason, condition.Message = metav1.ConditionTrue, "Watched", "all that it exports is seen"
+	case len(m.Faults) > 0:
+		condition.Reason = m.Faults[0].Reason
+	default:
+		condition.Reason = "Joining"
+	}
+	return condition
+}
+
+// credentialValid is the condition CredentialValid. A member that does not answer
+// proves nothing about it.
+func credentialValid(m Member, now time.Time) metav1.Condition {
+	condition := metav1.Condition{Type: CredentialValid, Status: metav1.ConditionUnknown, Reason: "NotProved", Message: "the member has not answered to it"}
+	say := func(status metav1.ConditionStatus, reason, message string) {
+		condition.Status, condition.Reason, condition.Message = status, reason, message
+	}
+	switch {
+	case m.Own:
+		say(metav1.ConditionTrue, "OwnCluster", "it is the account of the agent's pods")
+	case has(m.Faults, "Unauthorized"):
+		say(metav1.ConditionFalse, "Unauthorized", "the member refuses it")
+	case expired(m, now):
+		say(metav1.ConditionFalse, "Expired", "it ended at "+m.Expires.UTC().Format(time.RFC3339))
+	case m.State == model.Ready || has(m.Faults, "Forbidden"):
+		say(metav1.ConditionTrue, "Accepted", "the member accepts it")
+	}
+	return condition
+}
+
+func expired(m Member, now time.Time) bool { return !m.Expires.IsZero() && !now.Before(m.Expires) }
+
+func has(faults []Fault, reason string) bool {
+	for _, one := range faults {
+		if one.Reason == reason {
+			return true
+		}
+	}
+	return false
+}
+
+// lasting gives a condition the time at which its status became what it is.
+func lasting(condition metav1.Condition, before []metav1.Condition, now time.Time) metav1.Condition {
+	condition.LastTransitionTime = metav1.Time{Time: now.UTC().Truncate(time.Second)}
+	for i := range before {
+		if before[i].Type == condition.Type && before[i].Status == condition.Status {
+			condition.LastTransitionTime = metav1.Time{Time: before[i].LastTransitionTime.UTC()}
+		}
+	}
+	return condition
+}

@@ -1,0 +1,210 @@
+package status
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
+	"github.com/eastwest-mesh/eastwest/discovery/model"
+)
+
+var (
+	now   = time.Date(2026, 3, 4, 5, 6, 7, 8, time.UTC)
+	since = now.Add(-time.Hour)
+)
+
+// west is a member that is well.
+func west() Member {
+	return Member{
+		Name: "west", ClusterID: "west-1", Network: "net-west", Region: "eu", Watched: true, State: model.Ready,
+		Services: 2, Endpoints: 5, Gateways: []string{"192.0.2.1:15443"}, LastEvent: now.Add(-time.Second), Expires: now.Add(time.Hour),
+	}
+}
+
+func fault(reason string) []Fault {
+	return []Fault{{Reason: reason, Message: "because", Since: since}}
+}
+
+func TestCodeAndDescription(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		change func(*Member)
+		want   string
+	}{
+		"all is well":     {func(*Member) {}, "OK watched"},
+		"the own cluster": {func(m *Member) { m.Own = true }, "OK the agent's own cluster"},
+		"it is being listed": {
+			func(m *Member) { m.State = model.Joining },
+			"WARNING it is being listed; fix: wait",
+		},
+		"it was never reached": {
+			func(m *Member) { m.State, m.Faults = model.Joining, fault("Unreachable") },
+			"FAILED the member was never read: Unreachable: because; fix: see whether the member's API server runs",
+		},
+		"its API was lost": {
+			func(m *Member) { m.State, m.Faults = model.Degraded, fault("Unreachable") },
+			"WARNING it cannot be watched since 2026-03-04T04:06:07Z, and what it offered last stays in use: Unreachable: because; fix: see whether",
+		},
+		"it was lost long ago": {
+			func(m *Member) { m.State, m.Faults = model.Stale, fault("ServerError") },
+			"ERROR it cannot be watched since 2026-03-04T04:06:07Z, and what it offered then is still in use: ServerError",
+		},
+		"one resource is refused": {
+			func(m *Member) {
+				m.State, m.Faults = model.Degraded, []Fault{{Resource: "endpointslices", Reason: "Forbidden", Message: "list and watch", Since: since}}
+			},
+			"WARNING it cannot be watched since 2026-03-04T04:06:07Z, and what it offered last stays in use: Forbidden of endpointslices: list and watch; fix: restore the rights",
+		},
+		"it is another cluster": {
+			func(m *Member) { m.State, m.Faults = model.Quarantined, fault("IdentityChanged") },
+			"ERROR nothing new is taken from it: IdentityChanged: because; fix: if the cluster was made anew, let the old one leave",
+		},
+		"no record of it is in use": {
+			func(m *Member) {
+				*m = Member{Name: "west", Records: []Problem{{About: "Secret ns/member-west", Reason: "KubeconfigExec", Message: "exec"}}}
+			},
+			"FAILED the member is not used: KubeconfigExec: exec; fix: correct Secret ns/member-west, or write it again",
+		},
+		"a newer record of it is not used": {
+			func(m *Member) {
+				m.Records = []Problem{{About: "Secret ns/two", Reason: "DuplicateIdentity", Message: "taken"}}
+			},
+			"WARNING a newer or second record is not used: DuplicateIdentity: taken; fix: correct Secret ns/two",
+		},
+		"a new credential is no good": {
+			func(m *Member) { m.Pending = fault("Unauthorized") },
+			"WARNING its new credential or record is not in use yet: Unauthorized: because; fix: give the agent a new credential",
+		},
+		"its credential ended": {
+			func(m *Member) { m.Expires = now },
+			"ERROR the credential for it ended at 2026-03-04T05:06:07Z",
+		},
+		"nothing can be sent to it": {
+			func(m *Member) { m.Links = []Problem{{Reason: "GatewayMissing", Message: "no address"}} },
+			"ERROR GatewayMissing: no address; fix: give its gateway an address",
+		},
+		"nothing can be sent to it, and it offers nothing": {
+			func(m *Member) {
+				m.Links, m.Services = []Problem{{Reason: "GatewayMissing", Message: "no address"}}, 0
+			},
+			"WARNING GatewayMissing: no address; fix: give its gateway an address",
+		},
+		"an export is not taken": {
+			func(m *Member) {
+				m.Exports = []Problem{{About: "kube-system/dns", Reason: "NamespaceDenied", Message: "denied"}}
+			},
+			"WARNING service kube-system/dns: NamespaceDenied: denied; fix: remove the export",
+		},
+		"the heaviest comes first": {
+			func(m *Member) {
+				m.Exports = []Problem{{Reason: "NoService", Message: "none"}}
+				m.Links = []Problem{{Reason: "GatewayUnresolved", Message: "a name"}, {Reason: "IdentityInvalid", Message: "no identity"}}
+			},
+			"ERROR IdentityInvalid: no identity (and 2 more); fix: write its record again",
+		},
+		"a text with line breaks and the port of a connection": {
+			func(m *Member) {
+				m.State = model.Degraded
+				m.Faults = []Fault{{Reason: "Unreachable", Message: "read tcp 10.1.2.3:4567->192.0.2.1:6443:\n\x1b[31mreset", Since: since}}
+			},
+			"WARNING it cannot be watched since 2026-03-04T04:06:07Z, and what it offered last stays in use: Unreachable: read tcp 192.0.2.1:6443: [31mreset;",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			member := west()
+			tc.change(&member)
+			status := Wanted(member, nil, now).Status
+			if got := status.Code + " " + status.Description; !strings.HasPrefix(got, tc.want) {
+				t.Errorf("got  %s\nwant %s", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestEveryReasonHasARemedy(t *testing.T) {
+	t.Parallel()
+	seen := map[string]string{}
+	for _, reason := range []string{
+		"NamespaceDenied", "NamespaceDefault", "NoService", "NoPorts", "ManyPorts", "TooManyServices", "GatewayDenied", "RoleImportOnly", "Other",
+	} {
+		if other, twice := seen[Remedy(reason)]; twice {
+			t.Errorf("%s and %s have one remedy", reason, other)
+		}
+		seen[Remedy(reason)] = reason
+	}
+	for _, reason := range []string{"Unauthorized", "Forbidden", "IdentityChanged", "APIMissing", "Throttled", "ServerError", "TooLarge", "Unreachable"} {
+		if other, twice := seen[remedy(Member{}, Fault{Reason: reason})]; twice {
+			t.Errorf("%s and %s have one remedy", reason, other)
+		}
+		seen[remedy(Member{}, Fault{Reason: reason})] = reason
+	}
+}
+
+func TestALongTextIsCut(t *testing.T) {
+	t.Parallel()
+	member := west()
+	member.Exports = []Problem{{Reason: "NoService", Message: strings.Repeat("ü", 5000)}}
+	if got := Wanted(member, nil, now).Status.Description; len([]rune(got)) > 700 {
+		t.Errorf("%d characters", len([]rune(got)))
+	}
+}
+
+func TestTheObject(t *testing.T) {
+	t.Parallel()
+	at := func(at time.Time) *metav1.Time { return &metav1.Time{Time: at} }
+	transition := metav1.Time{Time: now.Truncate(time.Second)}
+	want := v1alpha1.MemberCluster{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "eastwest.dev/v1alpha1", Kind: "MemberCluster"},
+		ObjectMeta: metav1.ObjectMeta{Name: "west", Labels: map[string]string{"app.kubernetes.io/managed-by": "eastwest-agent"}},
+		Spec:       v1alpha1.MemberClusterSpec{ClusterID: "west-1", Network: "net-west", Region: "eu"},
+		Status: v1alpha1.MemberClusterStatus{
+			State: "ready", Code: "OK", Description: "watched", Services: 2, Endpoints: 5, Gateways: []string{"192.0.2.1:15443"},
+			LastEvent: at(time.Date(2026, 3, 4, 5, 6, 0, 0, time.UTC)), CredentialExpiry: at(now.Add(time.Hour).Truncate(time.Second)),
+			Conditions: []metav1.Condition{
+				{Type: "CredentialValid", Status: "True", Reason: "Accepted", Message: "the member accepts it", LastTransitionTime: transition},
+				{Type: "Ready", Status: "True", Reason: "Watched", Message: "all that it exports is seen", LastTransitionTime: transition},
+			},
+		},
+	}
+	if diff := cmp.Diff(want, Wanted(west(), nil, now)); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// TestConditions follows them through the life of a member: their times change
+// with their status alone.
+func TestConditions(t *testing.T) {
+	t.Parallel()
+	var last *v1alpha1.MemberCluster
+	for minute, step := range []struct {
+		state  model.State
+		faults []Fault
+		want   string
+	}{
+		{model.Joining, nil, "Unknown NotProved 0, False Joining 0"},
+		{model.Ready, nil, "True Accepted 1, True Watched 1"},
+		{model.Ready, nil, "True Accepted 1, True Watched 1"},
+		{model.Degraded, fault("Unreachable"), "Unknown NotProved 3, False Unreachable 3"},
+		{model.Stale, fault("Unauthorized"), "False Unauthorized 4, False Unauthorized 3"},
+		{model.Degraded, fault("Forbidden"), "True Accepted 5, False Forbidden 3"},
+		{model.Ready, nil, "True Accepted 5, True Watched 6"},
+	} {
+		member := west()
+		member.State, member.Faults = step.state, step.faults
+		object := Wanted(member, last, now.Add(time.Duration(minute)*time.Minute))
+		var got []string
+		for _, one := range object.Status.Conditions {
+			got = append(got, fmt.Sprintf("%s %s %d", one.Status, one.Reason, one.LastTransitionTime.Minute()-now.Minute()))
+		}
+		if strings.Join(got, ", ") != step.want {
+			t.Errorf("after %d minutes: got %q, want %q", minute, got, step.want)
+		}
+		last = &object
+	}
+}
