@@ -1,0 +1,148 @@
+//go:build envoy
+
+package envoytest
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/eastwest-mesh/eastwest/discovery/model"
+	"github.com/eastwest-mesh/eastwest/discovery/translate"
+	"github.com/eastwest-mesh/eastwest/internal/testca"
+)
+
+// fortress is a gateway of c2 with a service that c1 may use. No gateway runs in
+// c1, so that every connection to a pod is on account of what the test does.
+type fortress struct {
+	*mesh
+	gateway *gateway
+	pod     *pod
+	// friend is a peer that is let in.
+	friend peer
+	// signer issues for c1.
+	signer *testca.Signer
+}
+
+func newFortress(t *testing.T) *fortress {
+	t.Helper()
+	m := newMesh(t, c1, c2)
+	f := &fortress{mesh: m, pod: m.pod(c2), signer: m.root.Intermediate(t)}
+	db := m.export("db", database, map[model.MemberName][]string{c2: {f.pod.address}})
+	m.export("empty", database, map[model.MemberName][]string{c2: nil})
+	m.publish()
+	f.gateway = m.gateway(c2)
+	f.friend = peer{
+		address: m.inbound(c2), sni: translate.InboundName(db), alpn: dialects[0],
+		certificate: f.signer.Leaf(t, gatewayID(c1)).TLS(),
+	}
+	return f
+}
+
+// quiet are the counters of connections that no peer may cause, but for those of
+// health checks.
+func (f *fortress) quiet() map[string]int {
+	found := map[string]int{"pod": int(f.pod.accepted.Load())}
+	for name, value := range f.gateway.counters() {
+		if strings.HasPrefix(name, "cluster.") && strings.HasSuffix(name, ".upstream_cx_total") && !strings.HasPrefix(name, "cluster.gateway|") {
+			found[name] = value
+		}
+	}
+	return found
+}
+
+// untouched fails where a connection was made since before.
+func (f *fortress) untouched(t *testing.T, before map[string]int) {
+	t.Helper()
+	for name, value := range f.quiet() {
+		if value != before[name] {
+			t.Errorf("%s rose from %d to %d", name, before[name], value)
+		}
+	}
+}
+
+// letIn proves that the gateway works and that its connections are counted.
+func (f *fortress) letIn(t *testing.T) {
+	t.Helper()
+	before := f.quiet()
+	if told, err := f.friend.greet(); told != f.pod.address {
+		t.Fatalf("a member's gateway was told %q: %v", told, err)
+	}
+	counter := "cluster." + f.friend.sni + ".upstream_cx_total"
+	if after := f.quiet(); after["pod"] != before["pod"]+1 || after[counter] != before[counter]+1 {
+		t.Fatalf("a connection was not counted: %v, then %v", before, after)
+	}
+}
+
+// TestPeersAreRejected shows the gateway what it must not let in. Each is closed,
+// reaches no pod, and makes a counter rise.
+func TestPeersAreRejected(t *testing.T) {
+	t.Parallel()
+	f := newFortress(t)
+	f.letIn(t)
+	longAgo := func(template *x509.Certificate) { template.NotAfter = time.Now().Add(-time.Minute) }
+	as := func(change func(*peer)) func() (string, error) {
+		p := f.friend
+		change(&p)
+		return p.greet
+	}
+	leaf := func(signer *testca.Signer, identity string, changes ...func(*x509.Certificate)) func() (string, error) {
+		return as(func(p *peer) { p.certificate = signer.Leaf(t, identity, changes...).TLS() })
+	}
+	raw := func(text []byte) func() (string, error) {
+		return func() (string, error) { return say(f.friend.address, text) }
+	}
+	whole := hello(t, f.friend.config())
+	const noChain = "listener.in.no_filter_chain_match"
+	for name, tc := range map[string]struct {
+		try     func() (string, error)
+		counter string
+	}{
+		"a service that does not exist": {as(func(p *peer) { p.sni = strings.Replace(p.sni, "5432", "5433", 1) }), "tcp.in.downstream_cx_no_route"},
+		"a service without a pod":       {as(func(p *peer) { p.sni = strings.Replace(p.sni, ".db.", ".empty.", 1) }), "cluster." + strings.Replace(f.friend.sni, ".db.", ".empty.", 1) + ".upstream_cx_none_healthy"},
+		"a name that is no service's":   {as(func(p *peer) { p.sni = "example.com" }), noChain},
+		"no name":                       {as(func(p *peer) { p.sni = "" }), noChain},
+		"no certificate":                {as(func(p *peer) { p.certificate = &tls.Certificate{} }), "listener.in.ssl.fail_verify_no_cert"},
+		"no certificate, TLS 1.2":       {as(func(p *peer) { p.certificate, p.version = &tls.Certificate{}, tls.VersionTLS12 }), "listener.in.ssl.fail_verify_no_cert"},
+		"a foreign root":                {leaf(testca.Root(t), gatewayID(c1)), "listener.in.ssl.fail_verify_error"},
+		"an expired certificate":        {leaf(f.signer, gatewayID(c1), longAgo), "listener.in.ssl.fail_verify_error"},
+		"another trust domain":          {leaf(f.signer, strings.Replace(gatewayID(c1), testca.TrustDomain, testca.TrustDomain+".evil", 1)), "listener.in.ssl.fail_verify_san"},
+		"a workload of the mesh":        {leaf(f.signer, "spiffe://"+testca.TrustDomain+"/ns/sample/sa/client"), "listener.in.ssl.fail_verify_san"},
+		"a member that is not here":     {leaf(f.signer, gatewayID(c3)), "listener.in.ssl.fail_verify_san"},
+		"the gateway itself":            {leaf(f.signer, gatewayID(c2)), "listener.in.ssl.fail_verify_san"},
+		"plain text":                    {raw([]byte("GET / HTTP/1.1\r\nhost: x\r\n\r\n")), "tls_inspector.tls_not_found"},
+		"silence":                       {raw(nil), "listener.in.downstream_pre_cx_timeout"},
+		"half a ClientHello":            {raw(whole[:len(whole)/2]), "listener.in.downstream_pre_cx_timeout"},
+		"a huge ClientHello":            {raw(huge(t, f.friend)), "tls_inspector.client_hello_too_large"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before, counted := f.quiet(), f.gateway.counters()[tc.counter]
+			began := time.Now()
+			if err := refused(tc.try()); err != nil {
+				t.Fatal(err)
+			}
+			took := time.Since(began)
+			await(t, tc.counter+" rises", patience, func() error {
+				if now := f.gateway.counters()[tc.counter]; now <= counted {
+					return fmt.Errorf("it is %d and was %d", now, counted)
+				}
+				return nil
+			})
+			f.untouched(t, before)
+			t.Logf("figure: closed after %v, %s", took.Round(time.Millisecond), tc.counter)
+		})
+	}
+	f.letIn(t)
+}
+
+// huge is a ClientHello of some 20,000 bytes, all of them lawful.
+func huge(t *testing.T, from peer) []byte {
+	config := from.config()
+	for i := range 100 {
+		config.NextProtos = append(config.NextProtos, fmt.Sprintf("%0200d", i))
+	}
+	return hello(t, config)
+}
