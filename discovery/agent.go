@@ -19,6 +19,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
+	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
 	"github.com/eastwest-mesh/eastwest/discovery/admin"
 	"github.com/eastwest-mesh/eastwest/discovery/authority"
 	"github.com/eastwest-mesh/eastwest/discovery/bootstrap"
@@ -112,7 +113,7 @@ func New(ctx context.Context, o Options) (*Agent, error) {
 			from: model.Vantage{
 				Member: a.own, Network: model.NetworkID(record.Network), Region: record.Region,
 			},
-			trust: o.Settings.File.TrustDomain, budget: checkBudget,
+			trust: o.Settings.File.TrustDomain, budget: checkBudget, admit: admitted(o.Settings.File.Admit),
 		},
 	}
 	if folder := o.Settings.File.Snapshot.Folder; folder != "" {
@@ -141,6 +142,19 @@ func (a *Agent) shards() (snapshot.Shards, bool) {
 		return nil, false
 	}
 	return state.Shards, state.Shards != nil
+}
+
+// admitted are the members that may call a service of ours, where not all may.
+func admitted(rules []v1alpha1.AdmitRule) map[model.ServiceKey][]model.MemberName {
+	out := make(map[model.ServiceKey][]model.MemberName, len(rules))
+	for _, rule := range rules {
+		key := model.ServiceKey{Namespace: rule.Namespace, Name: rule.Name}
+		out[key] = []model.MemberName{}
+		for _, name := range rule.Members {
+			out[key] = append(out[key], model.MemberName(name))
+		}
+	}
+	return out
 }
 
 // identity is the SPIFFE ID of a workload of ours in the own cluster.

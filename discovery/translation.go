@@ -15,10 +15,12 @@ import (
 // translation keeps what each service was translated to, so that a change costs
 // what it changes. It is the loop's alone.
 type translation struct {
-	from     model.Vantage
-	trust    string
-	roots    []byte
-	budget   int
+	from   model.Vantage
+	trust  string
+	roots  []byte
+	budget int
+	// admit are the members that may call a service, where not all may.
+	admit    map[model.ServiceKey][]model.MemberName
 	view     *model.View
 	ports    map[translate.PortKey]uint16
 	checked  map[translate.PortKey]bool
@@ -46,7 +48,13 @@ type inputs struct {
 func (t *translation) update(in inputs, changed map[model.ServiceKey]struct{}) change {
 	view, ports := in.view, in.ports
 	all := t.view == nil || !maps.Equal(t.view.Members, view.Members) || !bytes.Equal(t.roots, in.roots)
-	options := translate.Options{TrustDomain: t.trust, Roots: in.roots, Listeners: ports}
+	// A service with an audience of its own has its own chains in the listener.
+	for key := range t.admit {
+		if _, differs := changed[key]; differs {
+			all = true
+		}
+	}
+	options := translate.Options{TrustDomain: t.trust, Roots: in.roots, Listeners: ports, Clients: t.clients(view)}
 	checked := t.checked
 	if all || !maps.Equal(t.ports, ports) {
 		checked = translate.WithinBudget(view, t.from, options, t.budget)
@@ -61,6 +69,21 @@ func (t *translation) update(in inputs, changed map[model.ServiceKey]struct{}) c
 	var out change
 	for key := range changed {
 		t.one(view, key, options, &out)
+	}
+	return out
+}
+
+// clients are the identities that may call a service, where not all may.
+func (t *translation) clients(view *model.View) map[model.ServiceKey][]string {
+	out := make(map[model.ServiceKey][]string, len(t.admit))
+	for key, names := range t.admit {
+		identities := []string{}
+		for _, name := range names {
+			if member := view.Members[name]; member != nil {
+				identities = append(identities, member.Identity)
+			}
+		}
+		out[key] = identities
 	}
 	return out
 }

@@ -17,6 +17,8 @@ type AgentConfig struct {
 	DataPlane string `json:"dataPlane,omitempty"`
 	// Exports says what is exported beside ServiceExport objects.
 	Exports AgentExports `json:"exports,omitempty"`
+	// Admit names services of the own member that fewer than all members may call.
+	Admit []AdmitRule `json:"admit,omitempty"`
 	// Members says where the records of the other members are.
 	Members AgentMembers `json:"members,omitempty"`
 	// Limits bound what one member may bring.
@@ -59,6 +61,16 @@ type ExportRule struct {
 	Namespace string `json:"namespace"`
 	// Name of the service, * for all of the namespace.
 	Name string `json:"name"`
+}
+
+// AdmitRule says who may call a service of the own member. Members are told apart
+// by the identities of their gateways; there is no rule per workload.
+type AdmitRule struct {
+	// Namespace and Name of the service.
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+	// Members that may call it. Empty: nobody from another network.
+	Members []string `json:"members,omitempty"`
 }
 
 // AgentMembers says where the records of the other members are.

@@ -29,6 +29,7 @@ func validate(settings *Settings) []error {
 	all = append(all, validateMember(file)...)
 	add(oneOf("dataPlane", file.DataPlane, DataPlaneEnvoy, DataPlaneNone))
 	all = append(all, validateExports(file.Exports.Policy)...)
+	all = append(all, validateAdmit(file.Admit)...)
 	all = append(all, validateSource(file.Members)...)
 	all = append(all, validateLimits(file.Limits)...)
 	var err error
@@ -83,6 +84,27 @@ func validateMember(file *v1alpha1.AgentConfig) []error {
 }
 
 func unprintable(c rune) bool { return c <= ' ' || c > '~' }
+
+func validateAdmit(rules []v1alpha1.AdmitRule) []error {
+	var all []error
+	seen := map[string]bool{}
+	for i, rule := range rules {
+		if len(validation.IsDNS1123Label(rule.Namespace)) > 0 || len(validation.IsDNS1123Label(rule.Name)) > 0 {
+			all = append(all, flaw("admit[%d]: %s is not the name of a service", i, quote(rule.Namespace+"/"+rule.Name)))
+		}
+		if name := rule.Namespace + "/" + rule.Name; seen[name] {
+			all = append(all, flaw("admit[%d]: %s is named twice", i, quote(name)))
+		} else {
+			seen[name] = true
+		}
+		for _, member := range rule.Members {
+			if err := identity.CheckName(member); err != nil {
+				all = append(all, flaw("admit[%d].members: %v", i, err))
+			}
+		}
+	}
+	return all
+}
 
 func validateExports(rules []v1alpha1.ExportRule) []error {
 	var all []error
