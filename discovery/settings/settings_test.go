@@ -89,6 +89,10 @@ func TestRejects(t *testing.T) {
 		"an export of a wildcard": {least + "exports: {policy: [{namespace: '*', name: 'a.b'}]}\n", []string{
 			`exports.policy[0].namespace "*" is not a DNS-1123 label`, `exports.policy[0].name "a.b" is neither`,
 		}},
+		"an audience of no service": {least + "admit: [{namespace: shop, name: 'a b', members: [East]}, {namespace: shop, name: web}, {namespace: shop, name: web}]\n", []string{
+			`admit[0]: "shop/a b" is not the name of a service`, `admit[0].members:`, `admit[2]: "shop/web" is named twice`,
+		}},
+		"a facade in a relative folder": {least + "facade: {folder: x}\n", []string{`facade.folder "x" is not an absolute path`}},
 		"all of A01 at once": {
 			strings.Replace(least, "name: east", "name: East", 1) + "colour: red\nstaleAfter: soon\nlimits: {endpoints: 0, bytes: many}\ntrustDomain: a_b\n",
 			[]string{
