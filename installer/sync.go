@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/eastwest-mesh/eastwest/installer/apply"
-	"github.com/eastwest-mesh/eastwest/installer/verify/facts"
+	"github.com/eastwest-mesh/eastwest/installer/verify/istio/facts"
 	"github.com/eastwest-mesh/eastwest/internal/podexec"
 )
 

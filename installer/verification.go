@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/eastwest-mesh/eastwest/installer/verify"
+	"github.com/eastwest-mesh/eastwest/installer/verify/istio"
+	"github.com/eastwest-mesh/eastwest/installer/verify/plain"
 	"github.com/eastwest-mesh/eastwest/installer/verify/report"
 )
 
@@ -17,9 +19,35 @@ type VerifyOptions struct {
 	Converge   time.Duration
 }
 
+// CheckVerify runs the checks without which verification cannot run; everything
+// else it finds out from traffic.
+func (in *Installer) CheckVerify(ctx context.Context) error {
+	if err := in.checkDataplane(); err != nil {
+		return err
+	}
+	checks := []string{"DuplicateCluster"}
+	if !in.withoutMesh() {
+		checks = append(checks, "RevisionNotFound")
+	}
+	return in.Preflight(ctx, checks...)
+}
+
+// verified is the data plane of a verification.
+func (in *Installer) verified() verify.Dataplane {
+	if in.withoutMesh() {
+		return plain.New()
+	}
+	return istio.New()
+}
+
 // Verify proves the links of the topology with real traffic. Members that are
 // out of the run have their rows in its report too.
 func (in *Installer) Verify(ctx context.Context, options VerifyOptions) (*report.Report, error) {
+	if in.dataplane == "" {
+		if err := in.checkDataplane(); err != nil {
+			return nil, err
+		}
+	}
 	links, err := in.links()
 	if err != nil {
 		return nil, err
@@ -38,11 +66,14 @@ func (in *Installer) Verify(ctx context.Context, options VerifyOptions) (*report
 			continue
 		}
 		clusters[i].Network = s.network()
+		if in.withoutMesh() {
+			clusters[i].Network = in.networkOf(s)
+		}
 		if plane := s.plane(); plane != nil {
 			clusters[i].ClusterID, clusters[i].Revision = plane.ClusterID, plane.Revision
 		}
 	}
-	return verify.Run(ctx, clusters, verify.Options{
+	return verify.Run(ctx, in.verified(), clusters, verify.Options{
 		Namespace: options.Namespace, Links: pairs, Requests: options.Requests, Confidence: options.Confidence,
 		Keep: options.Keep, Converge: options.Converge, Images: in.verifyImages(),
 		Progress: func(cluster, step string) {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/eastwest-mesh/eastwest/installer"
+	"github.com/eastwest-mesh/eastwest/installer/config"
 	"github.com/eastwest-mesh/eastwest/installer/preflight"
 )
 
@@ -21,8 +22,9 @@ func newStatus(env *Env, global *globalFlags) *cobra.Command {
 		Use: "status", GroupID: "mesh",
 		Short: "Show members, links, and what each istiod says of its peers",
 		Long: `Shows the members with their gateways, and for each link the remote secret, its
-token with age and expiry, and the state every istiod replica reports. A link
-that is not in order exits with 5. Nothing is written.`,
+token with age and expiry, and the state every istiod replica reports. Without a
+mesh it is the record of the producer, and what the consumer's agent reports. A
+link that is not in order exits with 5. Nothing is written.`,
 		Example: `  eastwest status -f mesh.yaml
   eastwest status --context east --context west -o json`,
 		Args: noArguments,
@@ -46,18 +48,10 @@ that is not in order exits with 5. Nothing is written.`,
 
 func printStatus(out io.Writer, status *installer.Status) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "CLUSTER\tID\tNETWORK\tREVISION\tISTIO\tGATEWAY\tEXPOSED")
-	for _, one := range status.Members {
-		if one.Error != "" && one.ClusterID == "" {
-			fmt.Fprintf(table, "%s\t-\t-\t-\t-\tunreachable\t-\n", one.Name)
-			continue
-		}
-		exposed := "no"
-		if one.Exposed {
-			exposed = "yes"
-		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", one.Name, dash(one.ClusterID), dash(one.Network),
-			dash(one.Revision), dash(one.Istio), dash(strings.Join(one.Gateway, ",")), exposed)
+	if status.Dataplane == config.DataplaneEnvoy {
+		printPlainMembers(table, status)
+	} else {
+		printMembers(table, status)
 	}
 	fmt.Fprintln(table)
 	fmt.Fprintln(table, "CONSUMER\tPRODUCER\tSTATE\tTOKEN\tAGE\tEXPIRES\tOWNER\tREADS SECRETS\tAPI SERVER")
@@ -66,6 +60,37 @@ func printStatus(out io.Writer, status *installer.Status) error {
 			dash(link.Token), dash(link.Age), dash(link.Expiry), dash(link.Owner), readsSecrets(link.ReadsSecrets), dash(link.Server))
 	}
 	return table.Flush()
+}
+
+// printPlainMembers shows members without Istio.
+func printPlainMembers(table io.Writer, status *installer.Status) {
+	fmt.Fprintln(table, "CLUSTER\tNETWORK\tAGENT\tGATEWAY\tEXPOSED")
+	for _, one := range status.Members {
+		if one.Error != "" && one.ClusterID == "" {
+			fmt.Fprintf(table, "%s\t-\t-\tunreachable\t-\n", one.Name)
+			continue
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", one.Name, one.Network, one.Agent, dash(strings.Join(one.Gateway, ",")), exposed(one))
+	}
+}
+
+func exposed(one installer.MemberStatus) string {
+	if one.Exposed {
+		return "yes"
+	}
+	return "no"
+}
+
+func printMembers(table io.Writer, status *installer.Status) {
+	fmt.Fprintln(table, "CLUSTER\tID\tNETWORK\tREVISION\tISTIO\tGATEWAY\tEXPOSED")
+	for _, one := range status.Members {
+		if one.Error != "" && one.ClusterID == "" {
+			fmt.Fprintf(table, "%s\t-\t-\t-\t-\tunreachable\t-\n", one.Name)
+			continue
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", one.Name, dash(one.ClusterID), dash(one.Network),
+			dash(one.Revision), dash(one.Istio), dash(strings.Join(one.Gateway, ",")), exposed(one))
+	}
 }
 
 func readsSecrets(reads bool) string {

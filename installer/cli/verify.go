@@ -40,9 +40,10 @@ func newVerify(env *Env, global *globalFlags) *cobra.Command {
 		Use: "verify", GroupID: "mesh",
 		Short: "Prove with real traffic that every cluster reaches every other",
 		Long: `Runs a client in every cluster and calls, from each, a service that lives in one
-other cluster only, and the guide's helloworld that lives in all. An empty cell
-is walked hop by hop, and the first broken one is named with its fix. Everything
-it makes is removed again.`,
+other cluster only, and the guide's helloworld that lives in all. Without a mesh
+the services are exported, and called by the names of their derived Services. An
+empty cell is walked hop by hop, and the first broken one is named with its fix.
+Everything it makes is removed again.`,
 		Example: `  eastwest verify --kubeconfig east.yaml --kubeconfig west.yaml
   eastwest verify -f mesh.yaml -o junit > verify.xml
   eastwest verify -f mesh.yaml --namespace sample --keep`,
@@ -52,7 +53,7 @@ it makes is removed again.`,
 		env: env, global: global, clusters: clusters, adjust: peers.apply,
 		forms: func() []string { return verifyForms },
 		do: func(ctx context.Context, s *session) error {
-			if err := s.in.Preflight(ctx, installer.VerifyChecks()...); err != nil {
+			if err := s.in.CheckVerify(ctx); err != nil {
 				s.finish()
 				return errors.Join(err, s.in.Err())
 			}

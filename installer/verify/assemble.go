@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/eastwest-mesh/eastwest/installer/verify/judge"
 	"github.com/eastwest-mesh/eastwest/installer/verify/report"
 	"github.com/eastwest-mesh/eastwest/installer/verify/traffic"
 	"github.com/eastwest-mesh/eastwest/internal/problem"
@@ -20,43 +19,43 @@ func (r *run) report(started time.Time) *report.Report {
 		Started: started.UTC().Truncate(time.Second), Seconds: time.Since(started).Round(time.Millisecond).Seconds(),
 		Notes: r.notes,
 	}
-	book := &ledger{}
-	for _, m := range r.members {
-		out.Members = append(out.Members, m.report())
+	book := &ledger{order: r.dataplane.Order(), advice: r.dataplane.Advice()}
+	for _, m := range r.Members {
+		out.Members = append(out.Members, r.reportMember(m))
 		if !r.interrupted {
 			book.workloads(m)
 		}
-		for _, text := range m.facts.Unread {
+		for _, text := range r.dataplane.Unread(m) {
 			out.Notes = append(out.Notes, fmt.Sprintf("cluster %s: could not read %s", m.Name, text))
 		}
 	}
-	for _, c := range r.cells {
+	for _, c := range r.Cells {
 		out.Links = append(out.Links, r.reportCell(c, book))
 	}
 	for _, s := range r.shares {
 		out.Shared = append(out.Shared, r.reportShare(s, book))
 	}
-	for _, d := range r.discovery {
-		book.verdict(d.Pair, d.Verdict, d.works)
+	for _, s := range r.standing {
+		book.verdict(s.Pair, s.Verdict, s.Works)
 	}
 	out.Findings = book.sorted()
-	dead := r.interrupted || slices.ContainsFunc(r.members, func(m *member) bool { return m.err != nil })
+	dead := r.interrupted || slices.ContainsFunc(r.Members, func(m *Member) bool { return m.Err != nil })
 	good, all := out.Counts()
 	out.Passed = !dead && good == all && !slices.ContainsFunc(out.Findings, func(f report.Finding) bool { return f.Severity == report.Fail })
 	return out
 }
 
-func (m *member) report() report.Member {
+func (r *run) reportMember(m *Member) report.Member {
 	out := report.Member{
 		Name: m.Name, ClusterID: m.ClusterID, Network: m.Network, Revision: m.Cluster.Revision,
-		Version: m.version, Ready: m.err == nil,
+		Version: m.Version, Ready: m.Err == nil,
 	}
-	if m.err != nil {
-		out.Reason = m.err.Error()
-		out.Failed = !isProblem(m.err)
+	if m.Err != nil {
+		out.Reason = m.Err.Error()
+		out.Failed = !isProblem(m.Err)
 	}
-	if m.hello.Pod != nil {
-		out.Network = m.networkOf(m.hello)
+	if network := r.dataplane.Network(m); network != "" {
+		out.Network = network
 	}
 	return out
 }
@@ -69,43 +68,43 @@ func isProblem(err error) bool {
 }
 
 // reportCell is one cell of the matrix, and its finding if it has one.
-func (r *run) reportCell(c *cell, book *ledger) report.Link {
+func (r *run) reportCell(c *Cell, book *ledger) report.Link {
 	s := traffic.Summarise(c.answers)
 	out := report.Link{
-		Consumer: c.consumer.Name, Producer: c.producer.Name, State: r.state(c, s), Sent: s.Sent, Good: s.Good,
+		Consumer: c.Consumer.Name, Producer: c.Producer.Name, State: r.state(c, s), Sent: s.Sent, Good: s.Good,
 		P50ms: ms(s.P50), P99ms: ms(s.P99), Failures: s.Failures,
 	}
-	pair := Pair{c.consumer.Name, c.producer.Name}
-	if out.State == report.Broken && c.verdict == nil {
+	pair := c.Pair()
+	if out.State == report.Broken && c.Verdict == nil {
 		// Nothing was looked at, since the producer has no pod to be called.
-		verdict := judge.First(c.evidence(&sight{}, &sight{}, time.Time{}))
-		c.verdict = &verdict
+		verdict := r.dataplane.Unseen(c)
+		c.Verdict = &verdict
 	}
 	switch {
-	case out.State == report.Flaky && (c.verdict == nil || c.verdict.Symptom):
+	case out.State == report.Flaky && (c.Verdict == nil || c.Verdict.Symptom):
 		book.flaky(pair, s)
 	case out.State == report.Broken || out.State == report.Flaky:
-		out.Hop, out.Check = string(c.verdict.Hop), c.verdict.ID
-		if !c.producer.hello.Bare { // else it is said of the member
-			book.verdict(pair, *c.verdict, c.answered)
+		out.Hop, out.Check = string(c.Verdict.Hop), c.Verdict.ID
+		if !c.Producer.Hello.Bare { // else it is said of the member
+			book.verdict(pair, *c.Verdict, c.Answered)
 		}
 	}
 	return out
 }
 
 // state is what a cell has come to.
-func (r *run) state(c *cell, s traffic.Summary) report.State {
-	dead := func(m *member) bool { return m.err != nil && !m.contacted }
+func (r *run) state(c *Cell, s traffic.Summary) report.State {
+	dead := func(m *Member) bool { return m.Err != nil && !m.contacted }
 	switch {
-	case !c.expected:
+	case !c.Expected:
 		return report.Unexpected
-	case dead(c.consumer) || dead(c.producer):
+	case dead(c.Consumer) || dead(c.Producer):
 		return report.Unreachable
-	case !c.consumer.calls() || c.producer.err != nil:
+	case !c.Consumer.Calls() || c.Producer.Err != nil:
 		return report.Skipped
-	case r.interrupted && (!c.answered || s.Sent == 0):
+	case r.interrupted && (!c.Answered || s.Sent == 0):
 		return report.Skipped
-	case !c.producer.answers() || !c.answered:
+	case !c.Producer.Answers() || !c.Answered:
 		return report.Broken
 	case s.Good < s.Sent || s.Sent == 0:
 		return report.Flaky
@@ -120,7 +119,7 @@ func (r *run) reportShare(s *share, book *ledger) report.Share {
 		P50ms: ms(s.summary.P50), P99ms: ms(s.summary.P99), Failures: s.summary.Failures, P: s.outcome.P,
 	}
 	switch {
-	case s.consumer.err != nil:
+	case s.consumer.Err != nil:
 		out.State, out.Reason = report.Skipped, "the cluster took no part"
 		return out
 	case s.skipped != "" || s.weights == nil:
@@ -130,10 +129,10 @@ func (r *run) reportShare(s *share, book *ledger) report.Share {
 		}
 		return out
 	}
-	for _, m := range r.members {
-		if weight, ok := s.weights[m.version]; ok {
+	for _, m := range r.Members {
+		if weight, ok := s.weights[m.Version]; ok {
 			out.Versions = append(out.Versions, report.Version{
-				Version: m.version, Member: m.Name, Weight: weight, Count: s.summary.Versions[m.version],
+				Version: m.Version, Member: m.Name, Weight: weight, Count: s.summary.Versions[m.Version],
 			})
 		}
 	}

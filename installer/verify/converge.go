@@ -5,43 +5,18 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/eastwest-mesh/eastwest/installer/verify/envoy"
 	"github.com/eastwest-mesh/eastwest/installer/verify/harness"
-	"github.com/eastwest-mesh/eastwest/installer/verify/judge"
 	"github.com/eastwest-mesh/eastwest/installer/verify/traffic"
 )
 
-// cell is one link during a run.
-type cell struct {
-	consumer, producer *member
-	expected           bool
-	// answered says that it did at least once; last is its newest bad answer.
-	answered bool
-	last     traffic.Answer
-	answers  []traffic.Answer
-	verdict  *judge.Verdict
+// target is where the consumer of a cell calls; false as long as the service has
+// no name there.
+func (r *run) target(c *Cell) (traffic.Target, bool) {
+	host := r.dataplane.Host(c.Consumer, c.Service())
+	return traffic.Target{Name: c.Producer.Name, URL: helloURL(host)}, host != ""
 }
 
-// testable says that both ends are there to be tested.
-func (c *cell) testable() bool { return c.expected && c.consumer.calls() && c.producer.answers() }
-
-func (c *cell) target() traffic.Target {
-	return traffic.Target{Name: c.producer.Name, URL: helloURL(harness.LinkName(c.producer.Name), c.consumer.plan.Namespace)}
-}
-
-// host is the full name of the Service that has pods in the producer only.
-func (c *cell) host() string {
-	return fullName(harness.LinkName(c.producer.Name), c.consumer.plan.Namespace)
-}
-
-func fullName(service, namespace string) string {
-	return fmt.Sprintf("%s.%s.svc.cluster.local", service, namespace)
-}
-
-// helloURL uses the short name, as the guide does.
-func helloURL(service, namespace string) string {
-	return fmt.Sprintf("http://%s.%s:%d/hello", service, namespace, harness.Port)
-}
+func helloURL(host string) string { return fmt.Sprintf("http://%s:%d/hello", host, harness.Port) }
 
 const (
 	// askEvery is how often cells that do not answer yet are asked, askBound how
@@ -64,19 +39,19 @@ func (r *run) converge(ctx context.Context) {
 	for {
 		r.ask(ctx)
 		silent := r.silent()
-		r.step("", "%d of %d links answer", r.testable()-len(silent), r.testable())
+		r.Step("", "%d of %d links answer", r.testable()-len(silent), r.testable())
 		if len(silent) == 0 || ctx.Err() != nil {
 			return
 		}
 		if time.Since(judged) > judgeEvery {
-			if r.diagnose(ctx, silent); allFinal(silent) {
+			if r.dataplane.Diagnose(ctx, r.Scene, silent); allFinal(silent) {
 				return
 			}
 			judged = time.Now()
 		}
 		select {
 		case <-bound.Done():
-			r.diagnose(ctx, r.silent())
+			r.dataplane.Diagnose(ctx, r.Scene, r.silent())
 			return
 		case <-tick.C:
 		}
@@ -86,38 +61,44 @@ func (r *run) converge(ctx context.Context) {
 // ask sends one request to every silent cell, one exec per consumer.
 func (r *run) ask(ctx context.Context) {
 	silent := r.silent()
-	r.each(func(m *member) {
-		var cells []*cell
+	r.Each(func(m *Member) {
+		r.dataplane.Refresh(ctx, r.Scene, m)
+		var cells []*Cell
 		var targets []traffic.Target
 		for _, c := range silent {
-			if c.consumer == m {
-				cells, targets = append(cells, c), append(targets, c.target())
+			if c.Consumer != m {
+				continue
+			}
+			if t, named := r.target(c); named {
+				cells, targets = append(cells, c), append(targets, t)
+			} else {
+				c.Last = traffic.Answer{Exit: traffic.ExitName}
 			}
 		}
 		if len(cells) == 0 {
 			return
 		}
-		output, err := m.inSleep(ctx, traffic.Once(askBound, targets)...)
+		output, err := m.InSleep(ctx, traffic.Once(askBound, targets)...)
 		answers := traffic.Parse(output)
 		for _, c := range cells {
-			for _, a := range answers[c.producer.Name] {
-				c.answered = c.answered || a.OK()
+			for _, a := range answers[c.Producer.Name] {
+				c.Answered = c.Answered || a.OK()
 				if !a.OK() {
-					c.last = a
+					c.Last = a
 				}
 			}
-			if err != nil && len(answers[c.producer.Name]) == 0 {
-				c.last = traffic.Answer{Exit: traffic.ExitTimeout, Detail: err.Error()}
+			if err != nil && len(answers[c.Producer.Name]) == 0 {
+				c.Last = traffic.Answer{Exit: traffic.ExitTimeout, Detail: err.Error()}
 			}
 		}
 	})
 }
 
 // silent are the testable cells that have not answered.
-func (r *run) silent() []*cell {
-	var all []*cell
-	for _, c := range r.cells {
-		if c.testable() && !c.answered {
+func (r *run) silent() []*Cell {
+	var all []*Cell
+	for _, c := range r.Cells {
+		if c.Testable() && !c.Answered {
 			all = append(all, c)
 		}
 	}
@@ -126,22 +107,19 @@ func (r *run) silent() []*cell {
 
 func (r *run) testable() int {
 	n := 0
-	for _, c := range r.cells {
-		if c.testable() {
+	for _, c := range r.Cells {
+		if c.Testable() {
 			n++
 		}
 	}
 	return n
 }
 
-func allFinal(cells []*cell) bool {
+func allFinal(cells []*Cell) bool {
 	for _, c := range cells {
-		if c.verdict == nil || !c.verdict.Final {
+		if c.Verdict == nil || !c.Verdict.Final {
 			return false
 		}
 	}
 	return true
 }
-
-// clusterName is the name in Envoy of the cell's Service.
-func (c *cell) clusterName() string { return envoy.ClusterName(c.host(), harness.Port) }

@@ -16,6 +16,9 @@ import (
 // ledger collects findings; one cause that breaks many links is one finding.
 type ledger struct {
 	findings []report.Finding
+	// order is the IDs of checks in which findings are told.
+	order  []string
+	advice Advice
 }
 
 // maxEvidence bounds the lines under one finding.
@@ -63,36 +66,40 @@ func (l *ledger) flaky(pair Pair, s traffic.Summary) {
 		Check: "link-steady", Severity: report.Fail, Claim: "a link that answers does so every time",
 		Links: []string{report.Arrow(pair.Consumer, pair.Producer)}, Cluster: pair.Producer,
 		Seen: fmt.Sprintf("%d of %d requests from %s to %s failed: %s", s.Sent-s.Good, s.Sent, pair.Consumer, pair.Producer, counts(s.Failures)),
-		Fix:  "see whether one of several gateway addresses or replicas is down: istioctl proxy-config endpoints of a pod of " + pair.Consumer,
+		Fix:  fmt.Sprintf(l.advice.Flaky, pair.Consumer),
 	})
 }
 
 // workloads says which of a member's pods never became ready. That helloworld is
 // not is said by the links to it, unless it is for want of a sidecar.
-func (l *ledger) workloads(m *member) {
+func (l *ledger) workloads(m *Member) {
 	var p *problem.Error
-	if errors.As(m.err, &p) {
-		l.add(report.Finding{
+	if errors.As(m.Err, &p) {
+		f := report.Finding{
 			Check: "harness-sidecar", Severity: report.Fail, Cluster: m.Name, Object: p.Object,
 			Claim: "the test pods get a sidecar", Seen: p.Message, Fix: p.Fix,
-		})
+		}
+		if p.Code == harness.CodeNoExports {
+			f.Check, f.Claim = "harness-exports", "the cluster has the type by which services are exported"
+		}
+		l.add(f)
 	}
-	if m.err != nil {
+	if m.Err != nil {
 		return
 	}
-	for _, w := range []harness.Workload{m.sleep, m.hello} {
+	for _, w := range []harness.Workload{m.Sleep, m.Hello} {
 		if w.Ready || w.Name == "" || (w.Name != harness.SleepName && !w.Bare) {
 			continue
 		}
 		f := report.Finding{
 			Check: "harness-pods", Severity: report.Fail, Cluster: m.Name,
 			Claim:  "the test pods become ready",
-			Object: "Deployment " + m.plan.Namespace + "/" + w.Name,
+			Object: "Deployment " + m.Plan.Namespace + "/" + w.Name,
 			Seen:   fmt.Sprintf("%s is not ready: %s", w.Name, w.Reason),
-			Fix:    fmt.Sprintf("run verify with --keep and look: kubectl -n %s describe pods", m.plan.Namespace),
+			Fix:    fmt.Sprintf("run verify with --keep and look: kubectl -n %s describe pods", m.Plan.Namespace),
 		}
 		if w.Bare {
-			f.Check, f.Claim, f.Object = "harness-sidecar", "the test pods get a sidecar", "Namespace "+m.plan.Namespace
+			f.Check, f.Claim, f.Object = "harness-sidecar", "the test pods get a sidecar", "Namespace "+m.Plan.Namespace
 			f.Seen = fmt.Sprintf("pods were made without a sidecar, though the namespace is labelled for revision %q", m.Cluster.Revision)
 			f.Fix = "name the revision that is there (kubectl -n istio-system get pods -l app=istiod --show-labels), or see whether its injector runs"
 		}
@@ -116,7 +123,7 @@ func (l *ledger) share(s report.Share, o judge.Outcome, confidence float64) repo
 		f := base
 		f.Check, f.Severity, f.Claim = "shared-share", report.Warn, "versions answer as often as their weights say"
 		f.Seen = fmt.Sprintf("answers to %s do not fit the weights in its Envoy: p = %.2g, below %.2g", s.Consumer, o.P, 1-confidence)
-		f.Fix = "see which DestinationRule, locality setting or outlier ejection is in force for " + s.Consumer
+		f.Fix = fmt.Sprintf(l.advice.Skewed, s.Consumer)
 		l.add(f)
 		state = worse(state, report.Skewed)
 	}
@@ -130,7 +137,7 @@ func (l *ledger) share(s report.Share, o judge.Outcome, confidence float64) repo
 		f.Check, f.Severity, f.Claim = "shared-version", report.Fail, "every version with a weight answers"
 		f.Links = links(s, m.Version)
 		f.Seen = fmt.Sprintf("%s never answered %s in %d requests; by its weight the chance of that is %.2g", m.Version, s.Consumer, s.Good, m.Chance)
-		f.Fix = "compare the endpoints of helloworld and of the link Service in the Envoy of " + s.Consumer
+		f.Fix = fmt.Sprintf(l.advice.Missing, s.Consumer)
 		if !m.Proven {
 			f.Check, f.Severity = "shared-inconclusive", report.Warn
 			f.Fix = "run eastwest verify with more --requests"
@@ -148,7 +155,7 @@ func (l *ledger) absent(f report.Finding, v report.Version) {
 	f.Check, f.Severity, f.Claim = "shared-weight", report.Warn, "the shared service has an endpoint in use in every member"
 	f.Links = []string{report.Arrow(f.Cluster, v.Member)}
 	f.Seen = fmt.Sprintf("the Envoy of %s gives %s in %s no weight", f.Cluster, v.Version, v.Member)
-	f.Fix = "expected with locality failover (outlierDetection in a DestinationRule); else compare the endpoints of helloworld in that Envoy"
+	f.Fix = fmt.Sprintf(l.advice.Weightless, f.Cluster)
 	l.add(f)
 }
 
@@ -182,8 +189,8 @@ func counts(failures map[string]int) string {
 // sorted puts failures first, then follows the way of a request.
 func (l *ledger) sorted() []report.Finding {
 	order := map[string]int{}
-	for i, c := range judge.Checks() {
-		order[c.ID] = i + 1
+	for i, id := range l.order {
+		order[id] = i + 1
 	}
 	slices.SortStableFunc(l.findings, func(a, b report.Finding) int {
 		if a.Severity != b.Severity {

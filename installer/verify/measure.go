@@ -5,7 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/eastwest-mesh/eastwest/installer/verify/envoy"
 	"github.com/eastwest-mesh/eastwest/installer/verify/harness"
 	"github.com/eastwest-mesh/eastwest/installer/verify/judge"
 	"github.com/eastwest-mesh/eastwest/installer/verify/traffic"
@@ -21,7 +20,7 @@ const (
 
 // share is the shared service as one consumer meets it.
 type share struct {
-	consumer *member
+	consumer *Member
 	// skipped says why it was not judged.
 	skipped string
 	summary traffic.Summary
@@ -33,19 +32,20 @@ type share struct {
 // measure sends the loads: first all links of a consumer, then the shared
 // service, so that what answers there is known to be reachable.
 func (r *run) measure(ctx context.Context) {
-	r.each(func(m *member) {
-		if !m.calls() {
+	r.Each(func(m *Member) {
+		if !m.Calls() {
 			return
 		}
-		r.step(m.Name, "call every link %d times", r.Requests)
+		r.Step(m.Name, "call every link %d times", r.Requests)
 		limit := make(chan struct{}, atOnce)
 		var all sync.WaitGroup
-		for _, c := range r.cells {
-			if c.consumer == m && c.testable() && c.answered {
+		for _, c := range r.Cells {
+			if c.Consumer == m && c.Testable() && c.Answered {
 				all.Go(func() {
 					limit <- struct{}{}
 					defer func() { <-limit }()
-					c.answers = m.load(ctx, c.target(), r.Requests)
+					target, _ := r.target(c)
+					c.answers = m.load(ctx, target, r.Requests)
 				})
 			}
 		}
@@ -60,11 +60,11 @@ func (r *run) measure(ctx context.Context) {
 }
 
 // load sends requests one after the other in one exec.
-func (m *member) load(ctx context.Context, target traffic.Target, n int) []traffic.Answer {
+func (m *Member) load(ctx context.Context, target traffic.Target, n int) []traffic.Answer {
 	load := traffic.Load{Target: target, Requests: n, Limit: requestBound, Budget: loadBudget}
-	output, err := m.inSleep(ctx, load.Command()...)
+	output, err := m.InSleep(ctx, load.Command()...)
 	answers := traffic.Parse(output)[target.Name]
-	if err != nil && len(answers) == 0 {
+	if err != nil && len(answers) == 0 && ctx.Err() == nil {
 		answers = []traffic.Answer{{Exit: traffic.ExitTimeout, Detail: err.Error()}}
 	}
 	return answers
@@ -74,82 +74,46 @@ func (m *member) load(ctx context.Context, target traffic.Target, n int) []traff
 // broken there is nothing to judge: the link's own verdict says it all.
 func (r *run) callShared(ctx context.Context, s *share) {
 	m := s.consumer
-	versions := map[*member]bool{}
-	for _, c := range r.cells {
-		if c.consumer != m {
+	versions := map[*Member]bool{}
+	for _, c := range r.Cells {
+		if c.Consumer != m {
 			continue
 		}
-		if c.testable() && !c.answered {
-			s.skipped = "the link to " + c.producer.Name + " is not proved"
+		if c.Testable() && !c.Answered {
+			s.skipped = "the link to " + c.Producer.Name + " is not proved"
 			return
 		}
-		if c.producer.answers() {
-			versions[c.producer] = true
+		if c.Producer.Answers() {
+			versions[c.Producer] = true
 		}
 	}
-	weights, err := r.weights(ctx, m)
+	weights, err := r.dataplane.Weights(ctx, r.Scene, m)
 	if err != nil {
 		s.skipped = "the weights could not be read: " + err.Error()
 		return
 	}
 	n := max(r.Requests, judge.Requests(len(versions)))
-	r.step(m.Name, "call the shared service %d times", n)
-	target := traffic.Target{Name: harness.HelloName, URL: helloURL(harness.HelloName, m.plan.Namespace)}
+	r.Step(m.Name, "call the shared service %d times", n)
+	target := traffic.Target{Name: harness.HelloName, URL: helloURL(r.dataplane.Host(m, harness.HelloName))}
 	s.summary = traffic.Summarise(m.load(ctx, target, n))
 	s.weights = weights
 	s.outcome = judge.Shares(weights, s.summary.Versions, r.Confidence)
 }
 
-// weights reads what part of the shared service the consumer's Envoy gives each
-// version. Which address belongs to which member is known from the links: their
-// Services have pods in one member only, so their addresses are that member's.
-func (r *run) weights(ctx context.Context, m *member) (map[string]float64, error) {
-	data, err := m.sidecar(ctx, m.sleep.Pod, m.services().EndpointsPath())
-	if err != nil {
-		return nil, err
-	}
-	endpoints, err := envoy.ParseEndpoints(data)
-	if err != nil {
-		return nil, err
-	}
-	owner := map[string]*member{}
-	for _, c := range r.cells {
-		if c.consumer != m {
-			continue
-		}
-		for _, e := range endpoints[c.clusterName()] {
-			owner[e.String()] = c.producer
-		}
-	}
-	weights := map[string]float64{}
-	for _, c := range r.cells {
-		// A version that should be there but has no endpoint has weight zero.
-		if c.consumer == m && c.testable() {
-			weights[c.producer.version] = 0
-		}
-	}
-	for _, e := range endpoints[envoy.ClusterName(fullName(harness.HelloName, m.plan.Namespace), harness.Port)] {
-		if p := owner[e.String()]; p != nil {
-			weights[p.version] += e.Share
-		}
-	}
-	return weights, nil
-}
-
 // judgeFlaky looks for the reason where a link answers only now and then.
 func (r *run) judgeFlaky(ctx context.Context) {
-	var flaky []*cell
-	for _, c := range r.cells {
-		if s := traffic.Summarise(c.answers); c.answered && s.Good < s.Sent {
+	var flaky []*Cell
+	for _, c := range r.Cells {
+		if s := traffic.Summarise(c.answers); c.Answered && s.Good < s.Sent {
 			for _, a := range c.answers {
 				if !a.OK() {
-					c.last = a
+					c.Last = a
 				}
 			}
 			flaky = append(flaky, c)
 		}
 	}
 	if len(flaky) > 0 {
-		r.diagnose(ctx, flaky)
+		r.dataplane.Diagnose(ctx, r.Scene, flaky)
 	}
 }

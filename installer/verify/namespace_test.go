@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/eastwest-mesh/eastwest/installer/verify"
+	"github.com/eastwest-mesh/eastwest/installer/verify/istio"
 	"github.com/eastwest-mesh/eastwest/internal/problem"
 )
 
@@ -38,7 +39,7 @@ func TestRunInANamespaceThatExists(t *testing.T) {
 					other.Name = c.taken
 				}
 				_ = kube.Tracker().Add(other)
-				_, err := verify.Run(t.Context(), m.clusters(), verify.Options{Namespace: "sample"})
+				_, err := verify.Run(t.Context(), istio.New(), m.clusters(), verify.Options{Namespace: "sample"})
 				if problem.ExitCode(err) != c.exit {
 					t.Errorf("err = %v, want exit %d", err, c.exit)
 				}
@@ -72,7 +73,7 @@ func TestRunSweepsLeftovers(t *testing.T) {
 		add("crashed", 2*time.Hour)
 		add("running", 10*time.Minute)
 		add("kept", 2*time.Hour, "eastwest.dev/verify-keep")
-		if _, err := verify.Run(t.Context(), m.clusters(), verify.Options{}); err != nil {
+		if _, err := verify.Run(t.Context(), istio.New(), m.clusters(), verify.Options{}); err != nil {
 			t.Fatal(err)
 		}
 		for name, gone := range map[string]bool{"crashed": true, "running": false, "kept": false, "istio-system": false} {

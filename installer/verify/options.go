@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"fmt"
 	"slices"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/eastwest-mesh/eastwest/internal/podexec"
+	"github.com/eastwest-mesh/eastwest/internal/podforward"
 	"github.com/eastwest-mesh/eastwest/internal/problem"
 )
 
@@ -34,6 +34,8 @@ type Cluster struct {
 	Dynamic dynamic.Interface
 	// Exec runs a command in a pod; nil is package podexec with Config.
 	Exec func(ctx context.Context, target podexec.Target, command ...string) ([]byte, error)
+	// Ask asks a port of a pod for a path; nil is package podforward with Config.
+	Ask func(ctx context.Context, target podforward.Target, path string) ([]byte, error)
 }
 
 // Images are the containers of the test workloads.
@@ -157,9 +159,4 @@ func fill[T comparable](value *T, otherwise T) {
 // expects says whether a link must work.
 func (o Options) expects(consumer, producer string) bool {
 	return len(o.Links) == 0 || consumer == producer || slices.Contains(o.Links, Pair{consumer, producer})
-}
-
-// step is progress with a formatted text.
-func (o Options) step(cluster, format string, args ...any) {
-	o.Progress(cluster, fmt.Sprintf(format, args...))
 }

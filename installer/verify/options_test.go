@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/eastwest-mesh/eastwest/installer/verify"
+	"github.com/eastwest-mesh/eastwest/installer/verify/istio"
 	"github.com/eastwest-mesh/eastwest/internal/problem"
 )
 
@@ -28,7 +29,7 @@ func TestRunRejectsInput(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if _, err := verify.Run(t.Context(), c.clusters, c.options); problem.ExitCode(err) != problem.ExitInput {
+			if _, err := verify.Run(t.Context(), istio.New(), c.clusters, c.options); problem.ExitCode(err) != problem.ExitInput {
 				t.Errorf("err = %v, want exit %d", err, problem.ExitInput)
 			}
 		})
@@ -40,7 +41,7 @@ func TestProgressNamesEveryCluster(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMesh("east", "west")
 		steps := make(chan string, 1000)
-		_, err := verify.Run(t.Context(), m.clusters(), verify.Options{Progress: func(cluster, _ string) { steps <- cluster }})
+		_, err := verify.Run(t.Context(), istio.New(), m.clusters(), verify.Options{Progress: func(cluster, _ string) { steps <- cluster }})
 		if err != nil {
 			t.Fatal(err)
 		}

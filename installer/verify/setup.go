@@ -4,12 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
-	"slices"
-	"strconv"
 	"time"
 
-	"github.com/eastwest-mesh/eastwest/installer/verify/facts"
 	"github.com/eastwest-mesh/eastwest/installer/verify/harness"
 	"github.com/eastwest-mesh/eastwest/internal/problem"
 )
@@ -17,33 +13,33 @@ import (
 // inspect contacts every cluster and writes nothing. A dead cluster costs its
 // own rows and columns; a namespace that may not be used stops the whole run.
 func (r *run) inspect(ctx context.Context) error {
-	refused := make([]error, len(r.members))
-	slot := map[*member]int{}
-	for i, m := range r.members {
+	refused := make([]error, len(r.Members))
+	slot := map[*Member]int{}
+	for i, m := range r.Members {
 		slot[m] = i
 	}
-	r.each(func(m *member) {
-		r.step(m.Name, "contact")
+	r.Each(func(m *Member) {
+		r.Step(m.Name, "contact")
 		err := r.contact(ctx, m)
 		var p *problem.Error
 		if errors.As(err, &p) && p.Kind == problem.Refused {
 			refused[slot[m]] = err
 			return
 		}
-		m.err, m.contacted = err, err == nil || p != nil
+		m.Err, m.contacted = err, err == nil || p != nil
 	})
 	return errors.Join(refused...)
 }
 
 // contact looks at the place in one cluster. A problem is what it found there;
 // any other error means that it could not look.
-func (r *run) contact(ctx context.Context, m *member) (err error) {
+func (r *run) contact(ctx context.Context, m *Member) (err error) {
 	if m.Kube == nil || m.Dynamic == nil {
 		return errors.New("there is no connection to its API server")
 	}
 	bound, cancel := context.WithTimeout(ctx, r.Contact)
 	defer cancel()
-	m.site, err = m.harness().Inspect(bound, m.plan)
+	m.site, err = m.harness().Inspect(bound, m.Plan)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		return fmt.Errorf("its API server did not answer within %s: %w", r.Contact, err)
 	}
@@ -53,36 +49,34 @@ func (r *run) contact(ctx context.Context, m *member) (err error) {
 // setUp puts the workloads into every cluster and waits until each is ready or
 // will never be.
 func (r *run) setUp(ctx context.Context) {
-	r.each(func(m *member) {
-		r.step(m.Name, "read the mesh")
+	r.Each(func(m *Member) {
+		r.Step(m.Name, "read the mesh")
 		r.sweep(ctx, m)
-		m.facts = m.reader().Read(ctx)
 	})
-	ports := r.directPorts()
-	r.each(func(m *member) {
-		r.step(m.Name, "deploy to namespace %s", m.plan.Namespace)
-		m.plan.DirectPorts = ports
+	r.dataplane.Prepare(ctx, r.Scene)
+	r.Each(func(m *Member) {
+		r.Step(m.Name, "deploy to namespace %s", m.Plan.Namespace)
 		m.made = true
-		if err := m.harness().Create(ctx, m.plan, m.site); err != nil {
-			m.err = err
+		if err := m.harness().Create(ctx, m.Plan, m.site); err != nil {
+			m.Err = err
 			return
 		}
-		r.step(m.Name, "wait for pods")
+		r.Step(m.Name, "wait for pods")
 		bound, cancel := context.WithTimeout(ctx, r.Setup)
 		defer cancel()
-		workloads, err := m.harness().Await(bound, m.plan)
+		workloads, err := m.harness().Await(bound, m.Plan)
 		if err != nil {
-			m.err = fmt.Errorf("wait for pods: %w", err)
+			m.Err = fmt.Errorf("wait for pods: %w", err)
 			return
 		}
 		for _, w := range workloads {
 			if w.Name == harness.SleepName {
-				m.sleep = w
+				m.Sleep = w
 			} else {
-				m.hello = w
+				m.Hello = w
 			}
 		}
-		r.step(m.Name, "sleep %s, helloworld %s", word(m.sleep), word(m.hello))
+		r.Step(m.Name, "sleep %s, helloworld %s", word(m.Sleep), word(m.Hello))
 	})
 }
 
@@ -94,52 +88,16 @@ func word(w harness.Workload) string {
 }
 
 // sweep removes what crashed runs left; that it fails is no reason to stop.
-func (r *run) sweep(ctx context.Context, m *member) {
+func (r *run) sweep(ctx context.Context, m *Member) {
 	bound, cancel := context.WithTimeout(ctx, r.Contact)
 	defer cancel()
 	swept, err := m.harness().Sweep(bound, time.Now())
 	for _, name := range swept {
-		r.step(m.Name, "removed %s of an earlier run", name)
+		r.Step(m.Name, "removed %s of an earlier run", name)
 	}
 	if err != nil {
-		r.step(m.Name, "leftovers of earlier runs were not removed: %v", err)
+		r.Step(m.Name, "leftovers of earlier runs were not removed: %v", err)
 	}
-}
-
-// directPorts are those that probes dial past the sidecar: gateways' and API
-// servers' of all members. The test traffic itself uses another port.
-func (r *run) directPorts() []int {
-	ports := []int{facts.TLSPort, healthPort}
-	for _, m := range r.members {
-		for _, g := range m.facts.Gateways {
-			if g.Port != 0 {
-				ports = append(ports, g.Port)
-			}
-			if g.NodePort != 0 {
-				ports = append(ports, g.NodePort)
-			}
-		}
-		for _, d := range m.facts.Declared {
-			ports = append(ports, d.Port)
-		}
-		for _, s := range m.facts.RemoteSecrets {
-			if u, err := url.Parse(s.Server); err == nil {
-				ports = append(ports, portOf(u))
-			}
-		}
-	}
-	return slices.DeleteFunc(ports, func(port int) bool { return port == harness.Port })
-}
-
-// healthPort is where a sidecar tells the kubelet that it is ready.
-const healthPort = 15021
-
-// portOf is the port of an API server's URL.
-func portOf(u *url.URL) int {
-	if n, err := strconv.Atoi(u.Port()); err == nil {
-		return n
-	}
-	return 443
 }
 
 // cleanUp removes everything, in every cluster at once, with a bound of its own
@@ -151,21 +109,21 @@ func (r *run) cleanUp(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.CleanUp)
 	defer cancel()
-	left := make([]string, len(r.members))
-	done := make(chan int, len(r.members))
-	for i, m := range r.members {
+	left := make([]string, len(r.Members))
+	done := make(chan int, len(r.Members))
+	for i, m := range r.Members {
 		go func() {
 			defer func() { done <- i }()
 			if !m.made {
 				return
 			}
-			r.step(m.Name, "clean up")
-			if err := m.harness().Remove(ctx, m.plan, m.site); err != nil {
+			r.Step(m.Name, "clean up")
+			if err := m.harness().Remove(ctx, m.Plan, m.site); err != nil {
 				left[i] = fmt.Sprintf("cluster %s: %v", m.Name, err)
 			}
 		}()
 	}
-	for range r.members {
+	for range r.Members {
 		<-done
 	}
 	for _, text := range left {

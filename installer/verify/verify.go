@@ -2,14 +2,15 @@
 // every other, and where one does not, names the first broken hop and its fix.
 // It owns the run: deploy, wait, call, look, judge, clean up. It tests from
 // outside and so knows none of the installer's other packages: what it says is
-// as true of a mesh that was made by hand.
+// as true of a mesh that was made by hand. What differs between data planes is
+// behind the interface Dataplane.
 //
 //	traffic   what runs in the sleep pod and how its output reads
 //	harness   the objects of a run in one cluster, and their removal
-//	facts     what one cluster's API says about its part in the mesh
-//	envoy     what one proxy says about itself
-//	judge     pure: evidence in, verdict out; the list of checks
+//	judge     pure: what a verdict is, and the statistics of shares
 //	report    the outcome as data and its printed forms
+//	istio     the mesh of Istio: what is seen of it and its checks
+//	plain     gateways that the agent drives: what is seen of them, their checks
 package verify
 
 import (
@@ -26,13 +27,13 @@ import (
 // The error is for a run that was refused, rejected or cut short; what it had
 // seen by then is in the report, if there is one. Run has always cleaned up
 // after itself when it returns, unless it was told to keep its objects.
-func Run(ctx context.Context, clusters []Cluster, options Options) (*report.Report, error) {
+func Run(ctx context.Context, dataplane Dataplane, clusters []Cluster, options Options) (*report.Report, error) {
 	options, err := options.complete(clusters)
 	if err != nil {
 		return nil, err
 	}
 	started := time.Now()
-	r := newRun(clusters, options)
+	r := newRun(dataplane, clusters, options)
 	if err := r.inspect(ctx); err != nil {
 		return nil, err
 	}
@@ -52,39 +53,37 @@ func (r *run) work(ctx context.Context) {
 	r.setUp(ctx)
 	r.converge(ctx)
 	r.measure(ctx)
-	r.standing(ctx)
+	r.Step("", "look at what lets the links learn")
+	r.standing = r.dataplane.Standing(ctx, r.Scene)
 }
 
-// run is one verification. Its maps are made before goroutines start; each
-// goroutine then writes only into its own member or cell.
+// run is one verification.
 type run struct {
-	Options
-	members []*member
-	cells   []*cell
-	shares  []*share
-	// discovery are findings about links whether or not they work.
-	discovery []judged
+	*Scene
+	dataplane Dataplane
+	shares    []*share
+	standing  []Standing
 	notes     []string
 	// interrupted says that what was not seen proves nothing.
 	interrupted bool
 }
 
-func newRun(clusters []Cluster, options Options) *run {
-	r := &run{Options: options}
+func newRun(dataplane Dataplane, clusters []Cluster, options Options) *run {
+	r := &run{Scene: &Scene{Options: options}, dataplane: dataplane}
 	var names []string
 	for _, c := range clusters {
 		names = append(names, c.Name)
 	}
 	for i, c := range clusters {
-		m := &member{Cluster: c, version: fmt.Sprintf("v%d", i+1)}
-		m.plan = r.plan(m, i, names)
-		r.members = append(r.members, m)
+		m := &Member{Cluster: c, Version: fmt.Sprintf("v%d", i+1)}
+		m.Plan = r.plan(m, i, names)
+		r.Members = append(r.Members, m)
 	}
-	for _, consumer := range r.members {
-		for _, producer := range r.members {
-			r.cells = append(r.cells, &cell{
-				consumer: consumer, producer: producer,
-				expected: options.expects(consumer.Name, producer.Name),
+	for _, consumer := range r.Members {
+		for _, producer := range r.Members {
+			r.Cells = append(r.Cells, &Cell{
+				Consumer: consumer, Producer: producer,
+				Expected: options.expects(consumer.Name, producer.Name),
 			})
 		}
 		r.shares = append(r.shares, &share{consumer: consumer})

@@ -14,6 +14,7 @@ import (
 	clienttesting "k8s.io/client-go/testing"
 
 	"github.com/eastwest-mesh/eastwest/installer/verify"
+	"github.com/eastwest-mesh/eastwest/installer/verify/istio"
 	"github.com/eastwest-mesh/eastwest/installer/verify/report"
 	"github.com/eastwest-mesh/eastwest/internal/problem"
 )
@@ -57,7 +58,7 @@ func runAll(t *testing.T, cases map[string]scenario) {
 				if c.breakIt != nil {
 					c.breakIt(m)
 				}
-				r, err := verify.Run(t.Context(), m.clusters(), c.options)
+				r, err := verify.Run(t.Context(), istio.New(), m.clusters(), c.options)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -208,7 +209,7 @@ func TestRunCleansUpWhenCancelled(t *testing.T) {
 		m.cut[[2]string{"east", "west"}] = curlTimeout
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
-		r, err := verify.Run(ctx, m.clusters(), verify.Options{Run: "x"})
+		r, err := verify.Run(ctx, istio.New(), m.clusters(), verify.Options{Run: "x"})
 		if problem.ExitCode(err) != problem.ExitDeadline {
 			t.Errorf("err = %v, want exit %d", err, problem.ExitDeadline)
 		}
@@ -223,7 +224,7 @@ func TestRunKeeps(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m := newMesh("east")
-		if _, err := verify.Run(t.Context(), m.clusters(), verify.Options{Run: "x", Keep: true}); err != nil {
+		if _, err := verify.Run(t.Context(), istio.New(), m.clusters(), verify.Options{Run: "x", Keep: true}); err != nil {
 			t.Fatal(err)
 		}
 		ns, err := m.kube["east"].CoreV1().Namespaces().Get(t.Context(), "eastwest-verify-x", metav1.GetOptions{})

@@ -66,7 +66,7 @@ func TestEveryRuleCanFail(t *testing.T) {
 		"preflight reads the facts of member":          {"installer/preflight", "installer/member", ""},
 		"but of nobody else":                           {"installer/preflight", "installer/apply", "know nothing of each other"},
 		"verify is on its own":                         {"installer/verify/judge", "installer/member", "from outside"},
-		"verify may be split":                          {"installer/verify/judge", "installer/verify/facts", ""},
+		"verify may be split":                          {"installer/verify/istio", "installer/verify/harness", ""},
 		"render has no client":                         {"installer/render", "k8s.io/client-go/dynamic", "it is pure"},
 		"preflight has no client":                      {"installer/preflight", "k8s.io/client-go/kubernetes", "it is pure"},
 		"config has no client":                         {"installer/config", "k8s.io/client-go/rest", "it is pure"},

@@ -5,6 +5,8 @@ package e2e
 import (
 	"strings"
 	"testing"
+
+	"github.com/eastwest-mesh/eastwest/lab/e2e/internal/objects"
 )
 
 // wantLabelled wants our label on everything that a killed run left, probe pods

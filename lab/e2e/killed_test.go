@@ -15,6 +15,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/eastwest-mesh/eastwest/lab/e2e/internal/objects"
 )
 
 // testKilled is row F45: create-mesh is killed at any of its calls. Between two

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/eastwest-mesh/eastwest/internal/problem"
@@ -23,6 +24,8 @@ type Cluster struct {
 	// Revision is the istiod revision or tag that injects.
 	Revision string
 	Kube     kubernetes.Interface
+	// Dynamic is for ServiceExports.
+	Dynamic dynamic.Interface
 }
 
 // Site is what a cluster looks like before anything is made in it.
@@ -37,6 +40,9 @@ type Site struct {
 // Inspect looks at the namespace and refuses what a run could not undo or could
 // not work in. It writes nothing.
 func (c Cluster) Inspect(ctx context.Context, p Plan) (Site, error) {
+	if p.Plain {
+		return c.inspectPlain(ctx, p)
+	}
 	hooks, err := c.Kube.AdmissionregistrationV1().MutatingWebhookConfigurations().List(ctx, metav1.ListOptions{})
 	readable := err == nil
 	if err != nil && !apierrors.IsForbidden(err) {
@@ -61,6 +67,18 @@ func (c Cluster) Inspect(ctx context.Context, p Plan) (Site, error) {
 			WithFix("use one of the revisions that are there: %v", Revisions(hooks.Items))
 	}
 	return Site{Labels: labels}, nil
+}
+
+// inspectPlain wants nothing of the namespace but that it holds none of ours.
+func (c Cluster) inspectPlain(ctx context.Context, p Plan) (Site, error) {
+	_, err := c.Kube.CoreV1().Namespaces().Get(ctx, p.Namespace, metav1.GetOptions{})
+	switch {
+	case err == nil:
+		return Site{Exists: true}, c.collision(ctx, p)
+	case !apierrors.IsNotFound(err):
+		return Site{}, fmt.Errorf("get namespace %s: %w", p.Namespace, err)
+	}
+	return Site{}, nil
 }
 
 func (c Cluster) notInjected(namespace string) error {
@@ -127,7 +145,7 @@ func (c Cluster) Create(ctx context.Context, p Plan, site Site) error {
 			return fmt.Errorf("create deployment %s: %w", d.Name, err)
 		}
 	}
-	return nil
+	return c.export(ctx, p)
 }
 
 // Workload is one Deployment of a plan with its pod, once there is one.
@@ -148,7 +166,7 @@ func (c Cluster) Look(ctx context.Context, p Plan) ([]Workload, error) {
 		w := Workload{Name: d.Name, State: State{Reason: "no pod yet"}}
 		for _, pod := range pods.Items {
 			if pod.Labels["app"] == d.Spec.Template.Labels["app"] && pod.DeletionTimestamp == nil {
-				w.Pod, w.State = &pod, StateOf(pod)
+				w.Pod, w.State = &pod, StateOf(pod, p.Plain)
 			}
 		}
 		if w.Pod == nil {

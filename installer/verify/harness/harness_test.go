@@ -189,7 +189,7 @@ func TestStateOf(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if diff := cmp.Diff(c.want, harness.StateOf(c.pod)); diff != "" {
+			if diff := cmp.Diff(c.want, harness.StateOf(c.pod, false)); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -232,5 +232,40 @@ func TestAwaitGivesUpOnRefusals(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestWithoutAMeshWhatIsCalledIsExported: the own link Service and the shared one.
+func TestWithoutAMeshWhatIsCalledIsExported(t *testing.T) {
+	t.Parallel()
+	if got := plan().Exports(); got != nil {
+		t.Errorf("with a mesh: %v", got)
+	}
+	p := plan()
+	p.Plain = true
+	var services, exports []string
+	for _, s := range p.Services() {
+		services = append(services, s.Name)
+	}
+	for _, e := range p.Exports() {
+		exports = append(exports, e.GetName())
+		if e.GetNamespace() != "ns" || e.GetLabels()[harness.RunLabel] != "x" || e.GetAPIVersion() != "multicluster.x-k8s.io/v1beta1" {
+			t.Errorf("export %v", e)
+		}
+	}
+	if diff := cmp.Diff([]string{"helloworld", "link-east"}, services); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(services, exports); diff != "" {
+		t.Error(diff)
+	}
+	for _, d := range p.Deployments() {
+		if len(d.Spec.Template.Annotations) > 0 {
+			t.Errorf("%s is annotated for an injector: %v", d.Name, d.Spec.Template.Annotations)
+		}
+	}
+	ready := corev1.Pod{Status: corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}}}
+	if got := harness.StateOf(ready, true); !got.Ready {
+		t.Errorf("a pod without a sidecar: %+v", got)
 	}
 }

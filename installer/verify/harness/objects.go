@@ -54,7 +54,10 @@ type Plan struct {
 	// DirectPorts are TCP ports which the sleep pod dials past its sidecar, so
 	// that a probe sees the network and not its own proxy.
 	DirectPorts []int
-	Keep        bool
+	// Plain is a cluster without a mesh: pods get no sidecar, and what others may
+	// call is exported.
+	Plain bool
+	Keep  bool
 }
 
 // LinkName is the Service that has pods in one member only.
@@ -82,10 +85,15 @@ func (p Plan) meta(name string, more ...string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{Name: name, Namespace: p.Namespace, Labels: p.labels(more...)}
 }
 
-// Services are the shared helloworld and one link Service per member.
+// Services are the shared helloworld and one link Service per member; without a
+// mesh only the own one, which others know as an import.
 func (p Plan) Services() []*corev1.Service {
 	all := []*corev1.Service{p.service(HelloName, map[string]string{"app": HelloName, RunLabel: p.Run})}
-	for _, member := range p.Members {
+	members := p.Members
+	if p.Plain {
+		members = []string{p.Member}
+	}
+	for _, member := range members {
 		all = append(all, p.service(LinkName(member), map[string]string{MemberLabel: member, RunLabel: p.Run}))
 	}
 	return all
@@ -133,7 +141,7 @@ func (p Plan) sleep() *appsv1.Deployment {
 	d.Spec.Template.Spec.Containers[0].Command = []string{"/bin/sleep", "infinity"}
 	ports := slices.Clone(p.DirectPorts)
 	slices.Sort(ports)
-	if text := strings.Trim(fmt.Sprint(slices.Compact(ports)), "[]"); text != "" {
+	if text := strings.Trim(fmt.Sprint(slices.Compact(ports)), "[]"); text != "" && !p.Plain {
 		d.Spec.Template.Annotations["traffic.sidecar.istio.io/excludeOutboundPorts"] = strings.ReplaceAll(text, " ", ",")
 	}
 	return d
@@ -147,10 +155,7 @@ func (p Plan) deployment(name string, labels ...string) *appsv1.Deployment {
 			Replicas: &one,
 			Selector: &metav1.LabelSelector{MatchLabels: map[string]string{RunLabel: p.Run, labels[0]: labels[1]}},
 			Template: corev1.PodTemplateSpec{
-				ObjectMeta: metav1.ObjectMeta{Labels: p.labels(labels...), Annotations: map[string]string{
-					// Counters of the verification's own clusters, as evidence.
-					"sidecar.istio.io/statsInclusionRegexps": fmt.Sprintf("cluster.outbound.%d...*%s.*", Port, p.Namespace),
-				}},
+				ObjectMeta: metav1.ObjectMeta{Labels: p.labels(labels...), Annotations: p.annotations()},
 				Spec: corev1.PodSpec{
 					ServiceAccountName: SleepName, AutomountServiceAccountToken: &no, TerminationGracePeriodSeconds: &grace,
 					SecurityContext: &corev1.PodSecurityContext{
@@ -159,6 +164,17 @@ func (p Plan) deployment(name string, labels ...string) *appsv1.Deployment {
 				},
 			},
 		},
+	}
+}
+
+// annotations are what the injector has to know.
+func (p Plan) annotations() map[string]string {
+	if p.Plain {
+		return nil
+	}
+	return map[string]string{
+		// Counters of the verification's own clusters, as evidence.
+		"sidecar.istio.io/statsInclusionRegexps": fmt.Sprintf("cluster.outbound.%d...*%s.*", Port, p.Namespace),
 	}
 }
 

@@ -28,9 +28,9 @@ var hopeless = []string{
 	"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "CreateContainerConfigError", "RunContainerError",
 }
 
-// StateOf judges a pod.
-func StateOf(pod corev1.Pod) State {
-	if !sidecar(pod) {
+// StateOf judges a pod; plain ones need no sidecar.
+func StateOf(pod corev1.Pod, plain bool) State {
+	if !plain && !sidecar(pod) {
 		return State{Bare: true, Stuck: true, Reason: "it has no sidecar"}
 	}
 	for _, c := range pod.Status.Conditions {

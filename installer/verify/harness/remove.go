@@ -19,13 +19,24 @@ const stale = time.Hour
 // seconds, and looks again only much later if it still finds pods then.
 func (c Cluster) Remove(ctx context.Context, p Plan, site Site) error {
 	selector := RunLabel + "=" + p.Run
+	if p.Plain {
+		if err := c.withdraw(ctx, p.Namespace, selector); err != nil {
+			return err
+		}
+	}
 	if site.Exists {
 		if err := c.removeObjects(ctx, p.Namespace, selector); err != nil {
 			return err
 		}
-		return c.until(ctx, "pods of namespace "+p.Namespace+" are still terminating", func() (bool, error) {
+		err := c.until(ctx, "pods of namespace "+p.Namespace+" are still terminating", func() (bool, error) {
 			pods, err := c.Kube.CoreV1().Pods(p.Namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
 			return err == nil && len(pods.Items) == 0, err
+		})
+		if err != nil || !p.Plain {
+			return err
+		}
+		return c.until(ctx, "derived Services of the run are still in namespace "+p.Namespace+"; the agent removes them", func() (bool, error) {
+			return c.underived(ctx, p)
 		})
 	}
 	if err := c.removeNamespace(ctx, p.Namespace, p.Run); err != nil {
@@ -122,7 +133,8 @@ func (c Cluster) Sweep(ctx context.Context, now time.Time) ([]string, error) {
 			continue
 		}
 		seen[key] = true
-		errs = append(errs, c.removeObjects(ctx, d.Namespace, RunLabel+"="+d.Labels[RunLabel]))
+		errs = append(errs, c.withdraw(ctx, d.Namespace, RunLabel+"="+d.Labels[RunLabel]),
+			c.removeObjects(ctx, d.Namespace, RunLabel+"="+d.Labels[RunLabel]))
 		swept = append(swept, key)
 	}
 	return swept, errors.Join(errs...)

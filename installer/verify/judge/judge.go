@@ -1,35 +1,19 @@
-// Package judge turns what was seen of a link into a verdict: the first hop
-// that is broken, the evidence for it and its fix. It owns the list of checks
-// and the statistics of the shared service. It is pure: no cluster, no clock,
-// no order of input matters. Collecting is the business of package verify.
+// Package judge owns what a verdict is: checks in the order in which a request
+// meets what they are about, and the first of them that does not hold. It owns
+// the statistics of the shared service too. It is pure, and knows no data plane:
+// what there is to check is the business of the package of each.
 //
-// The chain from a consumer to a producer is walked in the order in which a
-// request meets it: name, discovery, gateway, sni, certificate, policy,
-// producer. A check breaks a link only on positive evidence that also explains
-// what the request met. What nothing explains is told by the checks marked as
-// symptoms, which name the place where it stops.
+// A check breaks a link only on positive evidence that also explains what the
+// request met. What nothing explains is told by the checks marked as symptoms,
+// which name the place where it stops.
 package judge
-
-import (
-	"slices"
-)
 
 // Hop is a stretch of the way from consumer to producer.
 type Hop string
 
-// The hops, in the order in which a request meets them.
-const (
-	HopName        Hop = "name"
-	HopDiscovery   Hop = "discovery"
-	HopGateway     Hop = "gateway"
-	HopSNI         Hop = "sni"
-	HopCertificate Hop = "certificate"
-	HopPolicy      Hop = "policy"
-	HopProducer    Hop = "producer"
-)
-
-// Check is one thing that must be so for a link to work.
-type Check struct {
+// Check is one thing that must be so for a link to work. L is what was seen of
+// one.
+type Check[L any] struct {
 	// ID is stable: scripts and documents refer to it.
 	ID  string
 	Hop Hop
@@ -38,8 +22,8 @@ type Check struct {
 	// Symptom says that it only tells where a request stops, as one proxy that
 	// may lag behind sees it; a check that tells why goes before it.
 	Symptom bool
-
-	test func(Link) *Broken
+	// Test says how it does not hold; nil where it does, or where nobody knows.
+	Test func(L) *Broken
 }
 
 // Broken is a check that does not hold.
@@ -56,44 +40,50 @@ type Broken struct {
 
 // Verdict is a broken check.
 type Verdict struct {
-	Check
+	ID          string
+	Hop         Hop
+	Claim, Hint string
+	Symptom     bool
 	Broken
 }
 
-// Checks lists every check of a link, in the order they are judged.
-func Checks() []Check {
-	return slices.Concat(
-		nameChecks(), discoveryChecks(), gatewayChecks(), sniChecks(),
-		certificateChecks(), policyChecks(), producerChecks(),
-	)
+// Verdict is that a check does not hold.
+func (c Check[L]) Verdict(b Broken) Verdict {
+	return Verdict{ID: c.ID, Hop: c.Hop, Claim: c.Claim, Hint: c.Hint, Symptom: c.Symptom, Broken: b}
 }
 
-// First is the first broken hop of a link that does not answer. There always is
-// one: the last check holds for no such link.
-func First(l Link) Verdict {
+// First is the first check that does not hold, symptoms after all others; false
+// where all hold.
+func First[L any](checks []Check[L], l L) (Verdict, bool) {
 	for _, symptom := range []bool{false, true} {
-		for _, c := range Checks() {
-			if c.Symptom != symptom || c.Hop == HopDiscovery && l.endpoints() != nil {
-				// Where discovery delivered, what may be wrong with it does
-				// not explain the link; Standing tells it.
+		for _, c := range checks {
+			if c.Symptom != symptom {
 				continue
 			}
-			if b := c.test(l); b != nil {
-				return Verdict{Check: c, Broken: *b}
+			if b := c.Test(l); b != nil {
+				return c.Verdict(*b), true
 			}
 		}
 	}
-	return Verdict{Check: unanswered(), Broken: *testAnswers(l)}
+	return Verdict{}, false
 }
 
-// Standing is what is wrong with the discovery of a link whether or not its
-// traffic flows: istiod remembers endpoints of a cluster that it lost.
-func Standing(l Link) []Verdict {
+// All are the checks that do not hold.
+func All[L any](checks []Check[L], l L) []Verdict {
 	var all []Verdict
-	for _, c := range discoveryChecks() {
-		if b := c.test(l); b != nil {
-			all = append(all, Verdict{Check: c, Broken: *b})
+	for _, c := range checks {
+		if b := c.Test(l); b != nil {
+			all = append(all, c.Verdict(*b))
 		}
 	}
 	return all
+}
+
+// IDs are those of checks, in their order.
+func IDs[L any](checks []Check[L]) []string {
+	ids := make([]string, len(checks))
+	for i, c := range checks {
+		ids[i] = c.ID
+	}
+	return ids
 }

@@ -1,0 +1,204 @@
+//go:build e2e
+
+package plain
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// proof is what is read of a verification.
+type proof struct {
+	Passed bool
+	Links  []struct {
+		Consumer, Producer, State, Hop, Check string
+		Sent, Good                            int
+		P50ms, P99ms                          float64
+	}
+	Shared []struct {
+		Consumer, State string
+		Sent, Good      int
+		Versions        []struct {
+			Version string
+			Weight  float64
+			Count   int
+		}
+	}
+	Findings []struct {
+		Check, Hop, Severity, Cluster, Object, Seen, Fix string
+		Links                                            []string
+		TrafficWorks                                     bool
+	}
+}
+
+// wantFull wants every link and every version to answer every time.
+func (p proof) wantFull(t *testing.T) {
+	t.Helper()
+	if !p.Passed || len(p.Links) != 4 || len(p.Shared) != 2 {
+		t.Errorf("passed %v with %d links, %d shares: %+v", p.Passed, len(p.Links), len(p.Shared), p.Findings)
+	}
+	for _, l := range p.Links {
+		if l.State != "ok" || l.Sent < 20 || l.Good != l.Sent || l.P99ms <= 0 {
+			t.Errorf("link %+v", l)
+		}
+	}
+	for _, s := range p.Shared {
+		if s.State != "ok" || s.Good != s.Sent || len(s.Versions) != 2 {
+			t.Errorf("shared service: %+v", s)
+		}
+		for _, v := range s.Versions {
+			if v.Weight != 0.5 || v.Count == 0 {
+				t.Errorf("shared service from %s: %+v", s.Consumer, v)
+			}
+		}
+	}
+}
+
+// wantFinding wants a failure that names a hop of some links.
+func (p proof) wantFinding(t *testing.T, check, hop, cluster string, links ...string) {
+	t.Helper()
+	for _, f := range p.Findings {
+		if f.Check == check && f.Hop == hop && f.Cluster == cluster && f.Severity == "fail" && slices.Equal(f.Links, links) {
+			if f.Seen == "" || f.Fix == "" {
+				t.Errorf("finding %s says too little: %+v", check, f)
+			}
+			return
+		}
+	}
+	t.Errorf("no finding %s at hop %s of %s about %q: %+v", check, hop, cluster, links, p.Findings)
+}
+
+// testPlainUp makes the mesh; up proves it by itself.
+func testPlainUp(t *testing.T) {
+	r := eastwest(t, 0, up("-o", "json")...)
+	var answer struct{ Verification proof }
+	r.decode(t, &answer)
+	answer.Verification.wantFull(t)
+	t.Logf("up with its proof took %s", r.took.Round(time.Second))
+}
+
+func testPlainSecondUp(t *testing.T) {
+	before := snapAll(t)
+	r := eastwest(t, 0, up("--no-verify", "-o", "json")...)
+	var report struct {
+		Clusters []struct {
+			Name    string
+			Changes []struct{ Action, Kind, Namespace, Name string }
+		}
+	}
+	r.decode(t, &report)
+	for _, c := range report.Clusters {
+		for _, change := range c.Changes {
+			if change.Action != "unchanged" {
+				t.Errorf("%s: %+v", c.Name, change)
+			}
+		}
+	}
+	wantSame(t, before)
+}
+
+func testPlainStatus(t *testing.T) {
+	r := eastwest(t, 0, slices.Concat([]string{"status"}, members(), []string{"-o", "json"})...)
+	var status struct {
+		Dataplane string
+		Members   []struct {
+			Agent   string
+			Gateway []string
+		}
+		Links []struct {
+			State        string
+			ReadsSecrets bool
+		}
+	}
+	r.decode(t, &status)
+	if status.Dataplane != "envoy" || len(status.Members) != 2 || len(status.Links) != 2 {
+		t.Fatalf("status %+v", status)
+	}
+	for _, m := range status.Members {
+		if m.Agent != "2/2" || len(m.Gateway) != 1 {
+			t.Errorf("member %+v", m)
+		}
+	}
+	for _, l := range status.Links {
+		if l.State != "ready" || l.ReadsSecrets {
+			t.Errorf("link %+v", l)
+		}
+	}
+}
+
+// testPlainNamespace works in a namespace that is there, and leaves it as it was.
+func testPlainNamespace(t *testing.T) {
+	for i := range suite.lab.Clusters {
+		kubectl(t, i+1, "create", "namespace", "sample")
+	}
+	defer func() {
+		for i := range suite.lab.Clusters {
+			kubectl(t, i+1, "delete", "namespace", "sample")
+		}
+	}()
+	before := snapAll(t)
+	r := eastwest(t, 0, verifyArgs("--namespace", "sample", "-o", "json")...)
+	var p proof
+	r.decode(t, &p)
+	p.wantFull(t)
+	wantSame(t, before)
+}
+
+// testPlainInterrupted ends a run in the middle: it cleans up and exits with 6.
+func testPlainInterrupted(t *testing.T) {
+	before := snapAll(t)
+	ctx, cancel := bounded(t)
+	defer cancel()
+	cmd := command(ctx, t, verifyArgs("--namespace", "interrupted")...)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	err := waitFor(t, time.Minute, func(ctx context.Context) error {
+		out, err := try(ctx, 1, "-n", "interrupted", "get", "svc", "-l", "eastwest.dev/derived=true", "-o", "name")
+		if err == nil && out == "" {
+			err = errors.New("no derived Service yet")
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if err := cmd.Process.Signal(unix.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if got := cmd.ProcessState.ExitCode(); got != 6 {
+		t.Errorf("exit code %d, want 6", got)
+	}
+	wantSame(t, before)
+}
+
+// wantApart takes down what an earlier run left.
+func wantApart(t *testing.T) {
+	t.Helper()
+	for i := range suite.lab.Clusters {
+		closeFirewall(t, i+1)
+		kubectl(t, i+1, "delete", "namespace", "sample", "interrupted", "--ignore-not-found")
+	}
+	eastwest(t, 0, down()...)
+	if err := os.RemoveAll(trustDir()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func down() []string { return slices.Concat([]string{"down", "--purge-trust", "--yes"}, members()) }
+
+// testPlainDown takes the mesh down to the last object; a second run has nothing to
+// do.
+func testPlainDown(t *testing.T) {
+	eastwest(t, 0, down()...)
+	wantSame(t, suite.baseline)
+	eastwest(t, 0, down()...)
+	wantSame(t, suite.baseline)
+}
