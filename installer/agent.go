@@ -28,7 +28,7 @@ const (
 // upWithoutMesh takes the steps of a mesh whose members run no Istio: the agent
 // of each drives its gateway.
 func (in *Installer) upWithoutMesh(ctx context.Context) error {
-	if err := errors.Join(in.needImages(), in.checkPlainGateways()); err != nil {
+	if err := errors.Join(in.needImages(), in.checkPlainGateways(), in.checkPlainTopology()); err != nil {
 		return err
 	}
 	if err := in.Preflight(ctx, plainChecks()...); err != nil {

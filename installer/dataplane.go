@@ -39,6 +39,27 @@ func (in *Installer) checkDataplane() error {
 	return nil
 }
 
+// checkPlainTopology refuses links that go one way: a gateway of ours admits the
+// members that its own agent has a record of, so that a consumer which the producer
+// does not know would be turned away.
+func (in *Installer) checkPlainTopology() error {
+	links, err := in.links()
+	if err != nil {
+		return err
+	}
+	known := map[config.Link]bool{}
+	for _, link := range links {
+		known[link] = true
+	}
+	for _, link := range links {
+		if !known[config.Link{Consumer: link.Producer, Producer: link.Consumer}] {
+			return problem.New(problem.Refused, "OneWayLink", "%s would read %s, but not the other way round, and a gateway admits only members that its own cluster knows",
+				link.Consumer, link.Producer).WithFix("link both ways: pairs:%s>%s,%s>%s, or leave --topology out", link.Consumer, link.Producer, link.Producer, link.Consumer)
+		}
+	}
+	return nil
+}
+
 // withoutMesh reports whether the agent drives the gateways of this mesh.
 func (in *Installer) withoutMesh() bool { return in.dataplane == config.DataplaneEnvoy }
 

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/eastwest-mesh/eastwest/lab/internal/build"
