@@ -7,16 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
-	"strconv"
 	"strings"
-
-	yamlv3 "go.yaml.in/yaml/v3"
-	"sigs.k8s.io/json"
-	"sigs.k8s.io/yaml"
 
 	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
 	"github.com/eastwest-mesh/eastwest/internal/problem"
+	"github.com/eastwest-mesh/eastwest/internal/strictyaml"
 )
 
 // DefaultIstioNamespace is where istiod runs unless the mesh file says otherwise.
@@ -77,79 +72,19 @@ func read(path string, stdin func() ([]byte, error)) ([]byte, error) {
 // Decode decodes a mesh file strictly: unknown and repeated fields are errors
 // that name their paths and lines.
 func Decode(text []byte) (*Mesh, error) {
-	asJSON, err := yaml.YAMLToJSONStrict(text)
-	if err != nil {
-		return nil, errors.New(oneLine(err, "error converting YAML to JSON: "))
-	}
 	mesh := &Mesh{}
-	unknown, err := json.UnmarshalStrict(asJSON, mesh)
-	if err != nil {
-		return nil, errors.New(oneLine(err, "json: "))
-	}
-	if len(unknown) > 0 {
-		return nil, locate(text, unknown)
+	if wrong := strictyaml.Decode(text, mesh); len(wrong) > 0 {
+		messages := make([]string, len(wrong))
+		for i, one := range wrong {
+			messages[i] = one.Error()
+		}
+		return nil, errors.New(strings.Join(messages, "; "))
 	}
 	if mesh.APIVersion != v1alpha1.APIVersion || mesh.Kind != v1alpha1.KindMesh {
 		return nil, fmt.Errorf("apiVersion and kind must be %s and %s, not %q and %q",
 			v1alpha1.APIVersion, v1alpha1.KindMesh, mesh.APIVersion, mesh.Kind)
 	}
 	return mesh, nil
-}
-
-func oneLine(err error, prefix string) string {
-	return strings.Join(strings.Fields(strings.TrimPrefix(err.Error(), prefix)), " ")
-}
-
-// locate puts the lines of unknown fields before them.
-func locate(text []byte, unknown []error) error {
-	var root yamlv3.Node
-	if err := yamlv3.Unmarshal(text, &root); err != nil || len(root.Content) == 0 {
-		return errors.Join(unknown...)
-	}
-	lines := map[string]int{}
-	messages := make([]string, len(unknown))
-	for i, one := range unknown {
-		messages[i] = one.Error()
-		path, err := strconv.Unquote(strings.TrimPrefix(messages[i], "unknown field "))
-		if line := lineOf(root.Content[0], path); err == nil && line > 0 {
-			messages[i] = fmt.Sprintf("line %d: %s", line, messages[i])
-			lines[messages[i]] = line
-		}
-	}
-	slices.SortStableFunc(messages, func(a, b string) int { return lines[a] - lines[b] })
-	return errors.New(strings.Join(messages, "; "))
-}
-
-// lineOf is the line of the mapping key at a path like spec.clusters[0].name, 0
-// if it cannot be found. Keys may hold dots.
-func lineOf(node *yamlv3.Node, path string) int {
-	if node.Kind == yamlv3.AliasNode {
-		node = node.Alias
-	}
-	if node.Kind == yamlv3.SequenceNode {
-		index, rest, _ := strings.Cut(strings.TrimPrefix(path, "["), "]")
-		number, err := strconv.Atoi(index)
-		if err != nil || number < 0 || number >= len(node.Content) {
-			return 0
-		}
-		return lineOf(node.Content[number], strings.TrimPrefix(rest, "."))
-	}
-	if node.Kind != yamlv3.MappingNode {
-		return 0
-	}
-	for i := 0; i+1 < len(node.Content); i += 2 {
-		rest, found := strings.CutPrefix(path, node.Content[i].Value)
-		switch {
-		case !found:
-		case rest == "":
-			return node.Content[i].Line
-		case rest[0] == '.' || rest[0] == '[':
-			if line := lineOf(node.Content[i+1], strings.TrimPrefix(rest, ".")); line > 0 {
-				return line
-			}
-		}
-	}
-	return 0
 }
 
 // Default fills what the user left out. It is idempotent.

@@ -51,13 +51,13 @@ func TestDecodeNamesTheLine(t *testing.T) {
 		"with a dot":       {head + "spec:\n  a.b: 1\n", `line 4: unknown field "spec.a.b"`},
 		"in other letters": {head + "Spec: {}\n", `line 3: unknown field "Spec"`},
 		"two at once":      {head + "b: 1\na: 2\n", `line 3: unknown field "b"; line 4: unknown field "a"`},
-		"written twice":    {head + "spec:\n  topology: full\n  topology: full\n", `line 5: key "topology" already set in map`},
-		"no YAML":          {head + "spec: [\n", "yaml: line 3"},
-		"the wrong type":   {head + "spec: {clusters: east}\n", "cannot unmarshal string into Go struct field"},
+		"written twice":    {head + "spec:\n  topology: full\n  topology: full\n", `line 5: duplicate field "spec.topology"`},
+		"no YAML":          {head + "spec: [\n", "line 3: "},
+		"the wrong type":   {head + "spec: {clusters: east}\n", "must be a list, not string"},
 		"another version":  {"apiVersion: eastwest.dev/v1\nkind: Mesh\n", `not "eastwest.dev/v1" and "Mesh"`},
 		"another kind":     {"apiVersion: eastwest.dev/v1alpha1\nkind: Cluster\n", `not "eastwest.dev/v1alpha1" and "Cluster"`},
-		"nothing":          {"", `not "" and ""`},
-		"a list":           {"- a\n", "cannot unmarshal array"},
+		"nothing":          {"", "empty"},
+		"a list":           {"- a\n", "not a mapping"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
