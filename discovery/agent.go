@@ -27,6 +27,7 @@ import (
 	"github.com/eastwest-mesh/eastwest/discovery/facade"
 	"github.com/eastwest-mesh/eastwest/discovery/metrics"
 	"github.com/eastwest-mesh/eastwest/discovery/model"
+	"github.com/eastwest-mesh/eastwest/discovery/probe"
 	"github.com/eastwest-mesh/eastwest/discovery/publish"
 	"github.com/eastwest-mesh/eastwest/discovery/renew"
 	"github.com/eastwest-mesh/eastwest/discovery/settings"
@@ -73,6 +74,7 @@ type Agent struct {
 	gateway   *authority.Rotating
 	serving   *authority.Rotating
 	publisher *publish.Publisher
+	prober    *probe.Prober
 	metrics   *metrics.Registry
 	// keeper is nil where no snapshot is written.
 	keeper *snapshot.Keeper
@@ -178,6 +180,7 @@ func (a *Agent) openAuthority() error {
 	if a.gateway, err = a.authority.Rotating(a.identity("gateway"), 0); err != nil {
 		return err
 	}
+	a.prober = probe.New(probe.Options{Targets: a.targets, Certificate: a.gateway.Certificate, Roots: a.authority.Pool})
 	a.publisher = publish.New(publish.Options{
 		TLS: publish.TLS{
 			Certificate: a.serving.Certificate, Roots: a.authority.Pool, TrustDomain: a.Settings.File.TrustDomain,
@@ -246,6 +249,8 @@ func (a *Agent) Run(ctx context.Context) error {
 		group.Go(func() error { return front.Serve(ctx, file.Listen, files) })
 	}
 	if a.publisher != nil {
+		shows.Reached = a.prober.Changed()
+		group.Go(func() error { return a.prober.Run(ctx) })
 		a.issue(ctx, group)
 		group.Go(func() error { return a.publisher.Serve(ctx, listener) })
 	}

@@ -72,7 +72,7 @@ func (a *Agent) inspectMembers() any {
 	state, now := a.loop.State(), time.Now()
 	out := make([]inspected, 0, len(all))
 	for i := range all {
-		member := all[i].shown(state)
+		member := a.shown(&all[i], state)
 		object := status.Wanted(member, nil, now)
 		// Only the objects in the cluster know since when their conditions hold.
 		object.Status.Conditions = nil
@@ -106,7 +106,7 @@ func (a *Agent) evidence(ctx context.Context, key model.ServiceKey) admin.Eviden
 	}
 	all, _ := a.members.standings()
 	for i := range all {
-		shown := all[i].shown(state)
+		shown := a.shown(&all[i], state)
 		one := admin.MemberEvidence{Name: all[i].name, Watched: all[i].watched, State: all[i].State}
 		one.Description, one.Fix, _ = strings.Cut(status.Wanted(shown, nil, time.Now()).Status.Description, status.Fix)
 		if found, watched := a.members.explain(all[i].name, key); watched {

@@ -10,6 +10,7 @@ import (
 	"github.com/eastwest-mesh/eastwest/discovery/member"
 	"github.com/eastwest-mesh/eastwest/discovery/metrics"
 	"github.com/eastwest-mesh/eastwest/discovery/model"
+	"github.com/eastwest-mesh/eastwest/discovery/probe"
 	"github.com/eastwest-mesh/eastwest/discovery/status"
 	"github.com/eastwest-mesh/eastwest/discovery/translate"
 	"github.com/eastwest-mesh/eastwest/discovery/watch"
@@ -129,13 +130,41 @@ func (s *standing) counted() metrics.Member {
 	return out
 }
 
+// shown is a standing with what connecting to its gateways found out.
+func (a *Agent) shown(one *standing, state *State) status.Member {
+	out := one.shown(state)
+	if a.prober == nil {
+		return out
+	}
+	if result, known := a.prober.Result(one.name); known {
+		out.Link = &status.Link{OK: result.OK, Hop: string(result.Hop), Message: result.Message}
+	}
+	return out
+}
+
+// targets are the members on other networks.
+func (a *Agent) targets() []probe.Target {
+	state := a.loop.State()
+	if state == nil {
+		return nil
+	}
+	own := state.View.Members[a.own]
+	var all []probe.Target
+	for name, member := range state.View.Members {
+		if name != a.own && own != nil && member.Network != own.Network {
+			all = append(all, probe.Target{Member: name, Addresses: member.Gateways, Identity: member.Identity})
+		}
+	}
+	return all
+}
+
 // statuses are what the objects of all members are made from.
 func (a *Agent) statuses() ([]status.Member, bool) {
 	all, known := a.members.standings()
 	state := a.loop.State()
 	out := make([]status.Member, len(all))
 	for i := range all {
-		out[i] = all[i].shown(state)
+		out[i] = a.shown(&all[i], state)
 	}
 	return out, known
 }

@@ -161,11 +161,28 @@ func ofCredential(m Member, now time.Time) []finding {
 }
 
 // ofLinks are said only once the member was listed: before, nobody knows its gateway.
+// hopReasons are the reasons of the condition Reachable, and hopRemedies what mends
+// a broken hop.
+var hopReasons = map[string]string{
+	"address": "NoAddress", "tcp": "NotConnected", "tls": "NoTLS", "certificate": "OtherCertificate", "admission": "NotAdmitted",
+}
+
+var hopRemedies = map[string]string{
+	"address":     "give its gateway's Service an address, or its record an advertised one",
+	"tcp":         "open the way from this cluster's nodes to that address: firewall, security group, source ranges of the gateway; and see whether its gateway runs",
+	"tls":         "see what answers at that address: it is not the member's gateway, or that has no certificate yet",
+	"certificate": "give both members CAs of one root with eastwest up --init-trust, and see whether the address is the member's",
+	"admission":   "see whether the member has a record of this cluster, and whether its gateway drains or has lost its agent",
+}
+
 func ofLinks(m Member) []finding {
-	if m.State == model.Joining {
-		return nil
-	}
 	var found []finding
+	if m.Link != nil && !m.Link.OK {
+		found = append(found, finding{v1alpha1.CodeError, "its gateway is not reached: " + m.Link.Hop + ": " + m.Link.Message, hopRemedies[m.Link.Hop]})
+	}
+	if m.State == model.Joining {
+		return found
+	}
 	for _, one := range m.Links {
 		wrong := finding{v1alpha1.CodeError, one.Reason + ": " + one.Message, "give its gateway an address, or its record an advertised one"}
 		switch {

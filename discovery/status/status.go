@@ -39,10 +39,19 @@ type Member struct {
 	// Services and Endpoints count what it offers.
 	Services, Endpoints int
 	Gateways            []string
+	// Link is what connecting to its gateways found out; nil where that was not tried.
+	Link *Link
 	// LastEvent is when it last said something about an object.
 	LastEvent time.Time
 	// Expires is when the credential for it ends; zero where it does not say.
 	Expires time.Time
+}
+
+// Link is whether the gateways of a member answer to ours.
+type Link struct {
+	OK bool
+	// Hop is the first broken one, and Message why.
+	Hop, Message string
 }
 
 // Fault is why a member, or one resource of it, is not watched.
@@ -66,6 +75,7 @@ type Problem struct {
 const (
 	Ready           = "Ready"
 	CredentialValid = "CredentialValid"
+	Reachable       = "Reachable"
 )
 
 // eventStep is the precision of lastEvent: a busy member is no reason to write its
@@ -99,6 +109,9 @@ func Wanted(m Member, last *v1alpha1.MemberCluster, now time.Time) v1alpha1.Memb
 		lasting(credentialValid(m, now), before, now),
 		lasting(ready(m, found), before, now),
 	}
+	if m.Link != nil {
+		object.Status.Conditions = append(object.Status.Conditions, lasting(reachable(*m.Link), before, now))
+	}
 	return object
 }
 
@@ -122,6 +135,14 @@ func ready(m Member, found []finding) metav1.Condition {
 		condition.Reason = "Joining"
 	}
 	return condition
+}
+
+// reachable is the condition Reachable.
+func reachable(link Link) metav1.Condition {
+	if link.OK {
+		return metav1.Condition{Type: Reachable, Status: metav1.ConditionTrue, Reason: "Answers", Message: "its gateway lets ours in and answers"}
+	}
+	return metav1.Condition{Type: Reachable, Status: metav1.ConditionFalse, Reason: hopReasons[link.Hop], Message: line(link.Hop + ": " + link.Message)}
 }
 
 // credentialValid is the condition CredentialValid. A member that does not answer

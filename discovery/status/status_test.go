@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
@@ -206,5 +207,34 @@ func TestConditions(t *testing.T) {
 			t.Errorf("after %d minutes: got %q, want %q", minute, got, step.want)
 		}
 		last = &object
+	}
+}
+
+// TestABrokenWayIsNamed: a gateway that does not answer is an error of a member
+// that is otherwise well, with the hop as its reason.
+func TestABrokenWayIsNamed(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	member := Member{Name: "west", Watched: true, State: model.Ready}
+	reach := func(object v1alpha1.MemberCluster) *metav1.Condition {
+		return meta.FindStatusCondition(object.Status.Conditions, Reachable)
+	}
+	if reach(Wanted(member, nil, now)) != nil {
+		t.Error("what nobody tried is shown")
+	}
+	member.Link = &Link{OK: true}
+	if object := Wanted(member, nil, now); object.Status.Code != v1alpha1.CodeOK || reach(object).Status != metav1.ConditionTrue {
+		t.Errorf("it answers: %+v", object.Status)
+	}
+	for hop, reason := range hopReasons {
+		member.Link = &Link{Hop: hop, Message: "192.0.2.1:15443: why"}
+		object := Wanted(member, nil, now)
+		condition := reach(object)
+		if object.Status.Code != v1alpha1.CodeError || condition.Status != metav1.ConditionFalse || condition.Reason != reason {
+			t.Errorf("%s: %+v", hop, object.Status)
+		}
+		if !strings.Contains(object.Status.Description, hop+": 192.0.2.1:15443: why"+Fix+hopRemedies[hop]) {
+			t.Errorf("%s: described as %q", hop, object.Status.Description)
+		}
 	}
 }

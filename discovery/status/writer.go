@@ -50,7 +50,10 @@ type Writer struct {
 	Members func() ([]Member, bool)
 	// Wake gets a value when a member may stand differently.
 	Wake <-chan struct{}
-	Log  *slog.Logger
+	// Reached gets a value when a member became reachable or ceased to be; nil where
+	// nobody looks.
+	Reached <-chan struct{}
+	Log     *slog.Logger
 
 	seen    map[string]*seen
 	listed  time.Time
@@ -80,6 +83,7 @@ func (w *Writer) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-w.Wake:
+		case <-w.Reached:
 		case <-ticker.C:
 		}
 	}
