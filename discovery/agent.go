@@ -107,6 +107,11 @@ func New(ctx context.Context, o Options) (*Agent, error) {
 	if err := a.openAuthority(); err != nil {
 		return nil, err
 	}
+	looks := probe.Options{Targets: a.targets}
+	if a.authority != nil {
+		looks.Certificate, looks.Roots = a.gateway.Certificate, a.authority.Pool
+	}
+	a.prober = probe.New(looks)
 	a.loop = &loop{
 		own: a.own, identity: a.identity("gateway"), roots: a.roots, renewed: make(chan struct{}, 1), inbox: a.inbox, ports: newPorts(a.cluster), publisher: a.publisher, log: o.Log,
 		deadline: o.Settings.SyncDeadline, expected: a.members.names, members: a.members.changed,
@@ -180,7 +185,6 @@ func (a *Agent) openAuthority() error {
 	if a.gateway, err = a.authority.Rotating(a.identity("gateway"), 0); err != nil {
 		return err
 	}
-	a.prober = probe.New(probe.Options{Targets: a.targets, Certificate: a.gateway.Certificate, Roots: a.authority.Pool})
 	a.publisher = publish.New(publish.Options{
 		TLS: publish.TLS{
 			Certificate: a.serving.Certificate, Roots: a.authority.Pool, TrustDomain: a.Settings.File.TrustDomain,
@@ -228,11 +232,12 @@ func (a *Agent) Run(ctx context.Context) error {
 		Cluster: a.cluster, View: a.view, Own: a.own, Log: a.Log,
 		Wakes: []<-chan struct{}{a.loop.subscribe(), a.cluster.Changed()},
 	}
-	shows := &status.Writer{Client: a.dynamic, Members: a.statuses, Wake: a.loop.subscribe(), Log: a.Log}
+	shows := &status.Writer{Client: a.dynamic, Members: a.statuses, Wake: a.loop.subscribe(), Reached: a.prober.Changed(), Log: a.Log}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.cluster.Run(ctx) })
 	group.Go(func() error { return a.members.run(ctx, own) })
 	group.Go(func() error { return a.loop.run(ctx) })
+	group.Go(func() error { return a.prober.Run(ctx) })
 	group.Go(func() error {
 		return admin.Serve(ctx, a.Settings.File.Listen.Health, admin.Health(a.ready, a.metrics.Handler()))
 	})
@@ -249,8 +254,6 @@ func (a *Agent) Run(ctx context.Context) error {
 		group.Go(func() error { return front.Serve(ctx, file.Listen, files) })
 	}
 	if a.publisher != nil {
-		shows.Reached = a.prober.Changed()
-		group.Go(func() error { return a.prober.Run(ctx) })
 		a.issue(ctx, group)
 		group.Go(func() error { return a.publisher.Serve(ctx, listener) })
 	}

@@ -133,9 +133,6 @@ func (s *standing) counted() metrics.Member {
 // shown is a standing with what connecting to its gateways found out.
 func (a *Agent) shown(one *standing, state *State) status.Member {
 	out := one.shown(state)
-	if a.prober == nil {
-		return out
-	}
 	if result, known := a.prober.Result(one.name); known {
 		out.Link = &status.Link{OK: result.OK, Hop: string(result.Hop), Message: result.Message}
 	}

@@ -145,6 +145,9 @@ func (in *Installer) memberRecord(s *site) (v1alpha1.MemberRecord, error) {
 		record.Identity = in.spiffeID("gateway", s.name())
 	} else {
 		record.ClusterID = s.plane().ClusterID
+		if gateway := s.gateway(); gateway != nil {
+			record.GatewayService = gateway.Namespace + "/" + gateway.Name
+		}
 	}
 	for _, text := range s.spec.Gateway.AdvertisedAddresses {
 		host, port, err := config.Address(text)

@@ -53,6 +53,9 @@ type MemberRecord struct {
 	UID string `json:"uid,omitempty"`
 	// Identity is the SPIFFE ID of the member's gateways.
 	Identity string `json:"identity,omitempty"`
+	// GatewayService is the Service of the member's gateway, NAMESPACE/NAME, default
+	// eastwest-system/eastwest-gateway.
+	GatewayService string `json:"gatewayService,omitempty"`
 	// Advertised are host:port pairs which members of other networks dial. Empty:
 	// what the member's gateway Service says.
 	Advertised []string `json:"advertised,omitempty"`

@@ -58,6 +58,12 @@ func validate(record *v1alpha1.MemberRecord) []error {
 	if record.Identity != "" && (!strings.HasPrefix(record.Identity, "spiffe://") || !printable(record.Identity, 2048)) {
 		add("identity %s is not a SPIFFE ID", quote(record.Identity))
 	}
+	if record.GatewayService != "" {
+		namespace, name, found := strings.Cut(record.GatewayService, "/")
+		if !found || len(validation.IsDNS1123Label(namespace)) > 0 || len(validation.IsDNS1123Label(name)) > 0 {
+			add("gatewayService %s is not NAMESPACE/NAME", quote(record.GatewayService))
+		}
+	}
 	if !slices.Contains([]string{"both", "export", "import"}, record.Role) {
 		add("role %s is not one of both, export, import", quote(record.Role))
 	}

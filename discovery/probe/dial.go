@@ -39,7 +39,7 @@ func (p *Prober) probe(ctx context.Context, target Target) Result {
 		started := time.Now()
 		err := p.ask(ctx, address.String(), target.Identity)
 		if err == nil {
-			return Result{OK: true, RTT: time.Since(started)}
+			return Result{OK: true, Hop: p.furthest(), RTT: time.Since(started)}
 		}
 		last = Result{Hop: HopAdmission, Message: fmt.Sprintf("%s: %v", address, err)}
 		var at *broken
@@ -48,6 +48,14 @@ func (p *Prober) probe(ctx context.Context, target Target) Result {
 		}
 	}
 	return last
+}
+
+// furthest is the last hop that is tried.
+func (p *Prober) furthest() Hop {
+	if p.options.Certificate == nil {
+		return HopTCP
+	}
+	return HopAdmission
 }
 
 // ask connects to one address and wants an answer: with TLS 1.3 a client knows only
@@ -61,6 +69,9 @@ func (p *Prober) ask(ctx context.Context, address, identity string) error {
 		return &broken{HopTCP, err}
 	}
 	defer raw.Close()
+	if p.furthest() == HopTCP {
+		return nil
+	}
 	config, err := p.tls(identity)
 	if err != nil {
 		return err

@@ -46,7 +46,8 @@ type Target struct {
 // Result is what was found out about a member.
 type Result struct {
 	OK bool
-	// Hop is the first broken one, and Message why.
+	// Hop is the first broken one, and Message why; of a way that is whole, the last
+	// one that was tried.
 	Hop     Hop
 	Message string
 	// RTT is the time from dialling to the answer.
@@ -60,17 +61,18 @@ type Options struct {
 	// Targets are those of now.
 	Targets func() []Target
 	// Certificate is that of the own member's gateways, Roots what the others' must
-	// lead to.
+	// lead to. Without a certificate nothing but TCP can be tried: gateways of an
+	// istiod admit identities of its mesh only.
 	Certificate func() (*tls.Certificate, error)
 	Roots       func() *x509.CertPool
-	// Interval between probes of a member; 3 s by default.
+	// Interval between probes of a member; 2 s by default.
 	Interval time.Duration
 }
 
 const (
-	defaultInterval = 3 * time.Second
+	defaultInterval = 2 * time.Second
 	// limit bounds one probe.
-	limit = 3 * time.Second
+	limit = 2 * time.Second
 	// failures in a row are needed to believe that a gateway is gone.
 	failures = 2
 )

@@ -110,10 +110,26 @@ func TestTheFirstBrokenHopIsNamed(t *testing.T) {
 			own := between.Leaf(t, east).TLS()
 			p := New(Options{Certificate: func() (*tls.Certificate, error) { return own, nil }, Roots: func() *x509.CertPool { return root.Pool() }})
 			got := p.probe(t.Context(), Target{Member: "west", Addresses: tc.addresses, Identity: west})
-			if got.OK != (tc.hop == "") || got.Hop != tc.hop || !strings.Contains(got.Message, tc.says) {
+			wanted := tc.hop
+			if wanted == "" {
+				wanted = HopAdmission
+			}
+			if got.OK != (tc.hop == "") || got.Hop != wanted || !strings.Contains(got.Message, tc.says) {
 				t.Errorf("%+v, want hop %q", got, tc.hop)
 			}
 		})
+	}
+}
+
+// TestWithoutACertificate nothing but TCP is tried, and the result says so.
+func TestWithoutACertificate(t *testing.T) {
+	t.Parallel()
+	p := New(Options{})
+	if got := p.probe(t.Context(), Target{Addresses: []model.HostPort{silent(t, "")}}); !got.OK || got.Hop != HopTCP {
+		t.Errorf("something accepts: %+v", got)
+	}
+	if got := p.probe(t.Context(), Target{Addresses: []model.HostPort{{Host: "127.0.0.1", Port: 1}}}); got.OK || got.Hop != HopTCP {
+		t.Errorf("nobody accepts: %+v", got)
 	}
 }
 

@@ -139,7 +139,10 @@ func ready(m Member, found []finding) metav1.Condition {
 
 // reachable is the condition Reachable.
 func reachable(link Link) metav1.Condition {
-	if link.OK {
+	switch {
+	case link.OK && link.Hop == "tcp":
+		return metav1.Condition{Type: Reachable, Status: metav1.ConditionTrue, Reason: "Connects", Message: "something accepts at its gateway's address; beside Istio no more than TCP is tried"}
+	case link.OK:
 		return metav1.Condition{Type: Reachable, Status: metav1.ConditionTrue, Reason: "Answers", Message: "its gateway lets ours in and answers"}
 	}
 	return metav1.Condition{Type: Reachable, Status: metav1.ConditionFalse, Reason: hopReasons[link.Hop], Message: line(link.Hop + ": " + link.Message)}

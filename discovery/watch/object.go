@@ -47,7 +47,10 @@ type service struct {
 }
 
 // gateway is what the gateway's Service says of its addresses.
-type gateway struct{ addresses []model.HostPort }
+type gateway struct {
+	id        objectID
+	addresses []model.HostPort
+}
 
 // Reasons why something of an object was dropped.
 const (

@@ -226,10 +226,10 @@ func seconds(from metav1.Time) time.Time {
 
 // packGateway reads the addresses that peers can dial: those of the load
 // balancer, else the external IPs.
-func packGateway(from *corev1.Service) object {
+func packGateway(from *corev1.Service, wanted objectID) object {
 	id := idOf(from)
-	out := object{id: id, gateway: &gateway{}}
-	if (id != objectID{gatewayNamespace, gatewayService}) {
+	out := object{id: id, gateway: &gateway{id: id}}
+	if id != wanted {
 		return object{id: id}
 	}
 	port := gatewayPort(from.Spec.Ports)

@@ -27,6 +27,8 @@ var neverListed = []string{gatewayNamespace, "istio-system", "kube-node-lease", 
 
 // policy is what a record allows, read once.
 type policy struct {
+	// gateway is the Service of the member's gateway.
+	gateway      objectID
 	allow, deny  []string
 	pods         []netip.Prefix
 	gateways     []netip.Prefix
@@ -38,7 +40,8 @@ type policy struct {
 
 func newPolicy(record *v1alpha1.MemberRecord, exports []v1alpha1.ExportRule) (*policy, error) {
 	p := &policy{
-		allow: record.Namespaces.Allow, deny: record.Namespaces.Deny, offers: record.Role != "import",
+		gateway: objectID{gatewayNamespace, gatewayService},
+		allow:   record.Namespaces.Allow, deny: record.Namespaces.Deny, offers: record.Role != "import",
 		exportsAll: map[string]bool{}, exportsNamed: map[model.ServiceKey]bool{},
 	}
 	for _, rule := range exports {
@@ -47,6 +50,13 @@ func newPolicy(record *v1alpha1.MemberRecord, exports []v1alpha1.ExportRule) (*p
 		} else {
 			p.exportsNamed[model.ServiceKey{Namespace: rule.Namespace, Name: rule.Name}] = true
 		}
+	}
+	if text := record.GatewayService; text != "" {
+		namespace, name, found := strings.Cut(text, "/")
+		if !found || len(validation.IsDNS1123Label(namespace)) > 0 || len(validation.IsDNS1123Label(name)) > 0 {
+			return nil, fmt.Errorf("gateway Service %q of member %s is not NAMESPACE/NAME", text, record.Name)
+		}
+		p.gateway = objectID{namespace, name}
 	}
 	var err error
 	if p.pods, err = prefixes(record.PodCIDRs); err != nil {

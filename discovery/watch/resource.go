@@ -65,11 +65,11 @@ func watched(p *policy) [resourceCount]resource {
 			pack: func(one kubeObject) object { return packExport(one.(*metav1.PartialObjectMetadata)) },
 		},
 		ofGateways: {
-			name:   "services of namespace " + gatewayNamespace,
-			paths:  []string{"/api/v1/namespaces/" + gatewayNamespace + "/services"},
-			fields: "metadata.name=" + gatewayService,
+			name:   "services of namespace " + p.gateway.namespace,
+			paths:  []string{"/api/v1/namespaces/" + p.gateway.namespace + "/services"},
+			fields: "metadata.name=" + p.gateway.name,
 			decode: decodeOne[corev1.Service]("Service"), decodeList: decodeServices,
-			pack: func(one kubeObject) object { return packGateway(one.(*corev1.Service)) },
+			pack: func(one kubeObject) object { return packGateway(one.(*corev1.Service), p.gateway) },
 		},
 	}
 	for i := range all {

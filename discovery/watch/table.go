@@ -164,7 +164,7 @@ func (t *table) ids(index int) []objectID {
 		all = slices.Collect(maps.Keys(t.owners))
 	case ofGateways:
 		if t.gateway != nil {
-			all = []objectID{{gatewayNamespace, gatewayService}}
+			all = []objectID{t.gateway.id}
 		}
 	}
 	return all
