@@ -138,6 +138,7 @@ func TestRecords(t *testing.T) {
 		"another member":        {string(recordOf("west")), "names another member"},
 		"no network":            {recordHead + "name: east\n", `network ""`},
 		"a role":                {string(recordOf("east", "role: admin")), `role "admin"`},
+		"a gateway Service":     {string(recordOf("east", "gatewayService: gateway")), `gatewayService "gateway" is not NAMESPACE/NAME`},
 		"an identity":           {string(recordOf("east", "identity: east")), "SPIFFE"},
 		"an advertised address": {string(recordOf("east", "advertised: [192.0.2.1]")), "is not HOST:PORT"},
 		"a scoped address":      {string(recordOf("east", "advertised: ['[fe80::1%eth0]:1']")), "is not HOST:PORT"},
