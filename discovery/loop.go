@@ -92,6 +92,7 @@ func (l *loop) run(ctx context.Context) error {
 	l.shards, l.changed = map[model.MemberName]*model.Shard{}, map[model.ServiceKey]struct{}{}
 	deadline := time.NewTimer(l.deadline)
 	defer deadline.Stop()
+	var parting <-chan time.Time
 	for {
 		select {
 		case <-ctx.Done():
@@ -100,10 +101,12 @@ func (l *loop) run(ctx context.Context) error {
 		case <-l.ports.Changed():
 		case <-l.members:
 		case <-l.renewed:
+		case <-parting:
 		case <-deadline.C:
 			l.late = true
 		}
 		l.turn()
+		parting = l.translation.nextParting(time.Now())
 	}
 }
 
@@ -139,10 +142,13 @@ func (l *loop) build(changed map[model.ServiceKey]struct{}, ports map[translate.
 	started := time.Now()
 	l.view = merge.Merge(l.view, merge.Input{Shards: l.shards}, slices.Collect(maps.Keys(changed)))
 	merged := time.Now()
-	difference := l.translation.update(inputs{view: l.view, ports: ports, roots: l.roots()}, changed)
+	l.took(metrics.StageMerge, merged.Sub(started))
+	if l.publisher == nil {
+		return // beside Istio no gateway is ours to drive
+	}
+	difference := l.translation.update(inputs{view: l.view, ports: ports, roots: l.roots(), now: started}, changed)
 	translated := time.Now()
 	l.publish(difference)
-	l.took(metrics.StageMerge, merged.Sub(started))
 	l.took(metrics.StageTranslate, translated.Sub(merged))
 	l.took(metrics.StagePublish, time.Since(translated))
 }
@@ -177,9 +183,6 @@ func (l *loop) knownShards() map[model.MemberName]*model.Shard {
 
 // publish sends endpoints ahead of everything else.
 func (l *loop) publish(change change) {
-	if l.publisher == nil {
-		return
-	}
 	if len(change.endpoints) > 0 {
 		if _, err := l.publisher.PublishEndpoints(l.own, change.endpoints); err != nil {
 			l.log.Error("publish endpoints", "error", err)

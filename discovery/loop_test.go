@@ -135,3 +135,16 @@ func TestTheFirstView(t *testing.T) {
 		})
 	}
 }
+
+// TestBesideIstioNothingIsTranslated: members there have no identities of gateways
+// of ours, which is no problem of theirs.
+func TestBesideIstioNothingIsTranslated(t *testing.T) {
+	t.Parallel()
+	s := newStart()
+	s.offer("east", model.Ready)
+	s.offer("west", model.Ready)
+	state := s.State()
+	if state == nil || len(state.Problems) > 0 {
+		t.Errorf("%+v", state)
+	}
+}

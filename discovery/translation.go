@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"maps"
 	"slices"
+	"time"
 
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 
@@ -26,6 +27,8 @@ type translation struct {
 	checked  map[translate.PortKey]bool
 	services map[model.ServiceKey]translate.Set
 	shared   translate.Set
+	// partings are by the name of their cluster.
+	partings map[string]parting
 }
 
 // change is what the gateways are to be told.
@@ -41,6 +44,7 @@ type inputs struct {
 	view  *model.View
 	ports map[translate.PortKey]uint16
 	roots []byte
+	now   time.Time
 }
 
 // update translates what differs: the services named, or all of them where
@@ -63,12 +67,13 @@ func (t *translation) update(in inputs, changed map[model.ServiceKey]struct{}) c
 	options.EndToEnd = checked
 	t.view, t.ports, t.checked, t.roots = view, ports, checked, in.roots
 	if all {
-		t.rebuild(view, options)
+		t.rebuild(view, options, in.now)
+		t.parted(in.now)
 		return change{whole: true}
 	}
-	var out change
+	out := change{whole: t.parted(in.now)}
 	for key := range changed {
-		t.one(view, key, options, &out)
+		t.one(view, key, options, in.now, &out)
 	}
 	return out
 }
@@ -88,30 +93,39 @@ func (t *translation) clients(view *model.View) map[model.ServiceKey][]string {
 	return out
 }
 
-func (t *translation) rebuild(view *model.View, options translate.Options) {
+func (t *translation) rebuild(view *model.View, options translate.Options, now time.Time) {
 	t.shared = translate.Inbound(view, t.from, options)
 	peers := translate.Peers(view, t.from, options)
 	t.shared.Clusters = append(t.shared.Clusters, peers.Clusters...)
 	t.shared.Endpoints = append(t.shared.Endpoints, peers.Endpoints...)
 	t.shared.Secrets = append(t.shared.Secrets, peers.Secrets...)
 	t.shared.Problems = append(t.shared.Problems, peers.Problems...)
+	before := t.services
 	t.services = make(map[model.ServiceKey]translate.Set, view.Services.Len())
 	for service := range view.Services.All() {
 		t.services[service.Key] = translate.Service(view, service, t.from, options)
+		t.part(service.Key, before[service.Key], t.services[service.Key], now)
+	}
+	for key, set := range before {
+		if _, stays := t.services[key]; !stays {
+			t.part(key, set, translate.Set{}, now)
+		}
 	}
 }
 
 // one translates a service again.
-func (t *translation) one(view *model.View, key model.ServiceKey, options translate.Options, out *change) {
+func (t *translation) one(view *model.View, key model.ServiceKey, options translate.Options, now time.Time, out *change) {
 	before := t.services[key]
 	service := view.Services.Get(key)
 	if service == nil {
 		delete(t.services, key)
+		t.part(key, before, translate.Set{}, now)
 		out.whole = out.whole || len(before.Clusters)+len(before.Listeners) > 0
 		return
 	}
 	after := translate.Service(view, service, t.from, options)
 	t.services[key] = after
+	t.part(key, before, after, now)
 	out.endpoints = append(out.endpoints, after.Endpoints...)
 	out.whole = out.whole || !sameNames(before, after)
 }
@@ -135,6 +149,7 @@ func (t *translation) set() publish.Set {
 		out.Clusters = append(out.Clusters, one.Clusters...)
 		out.Listeners = append(out.Listeners, one.Listeners...)
 	}
+	t.addPartings(&out)
 	return out
 }
 

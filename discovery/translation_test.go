@@ -78,8 +78,11 @@ func TestAServiceThatIsGone(t *testing.T) {
 	tr.update(inputs{view: before}, nil)
 	with := len(tr.set().Clusters)
 	after := &model.View{Members: before.Members, Services: before.Services.With(map[model.ServiceKey]*model.Service{webKey: nil})}
-	if got := tr.update(inputs{view: after}, changedWeb()); !got.whole {
+	if got := tr.update(inputs{view: after, now: noon}, changedWeb()); !got.whole {
 		t.Error("it is no change")
+	}
+	if got := tr.update(inputs{view: after, now: noon.Add(farewell)}, nil); !got.whole {
+		t.Error("its end is no change")
 	}
 	if now := len(tr.set().Clusters); now >= with {
 		t.Errorf("%d clusters, %d before", now, with)

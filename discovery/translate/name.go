@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"strconv"
+	"strings"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	"google.golang.org/protobuf/proto"
@@ -16,12 +17,18 @@ import (
 // of the cluster is.
 const suffix = ".svc.cluster.local"
 
+// inbound begins the same names, and no other cluster's.
+const inbound = "outbound_."
+
 // InboundName is the SNI under which peers ask for a port of a service, and the
 // name of the cluster that it leads to. The peer's SNI reaches any cluster of that
 // name, so that no other kind of cluster has a name of this shape.
 func InboundName(port PortKey) string {
-	return "outbound_." + strconv.Itoa(int(port.Number)) + "_._." + port.Service.Name + "." + port.Service.Namespace + suffix
+	return inbound + strconv.Itoa(int(port.Number)) + "_._." + port.Service.Name + "." + port.Service.Namespace + suffix
 }
+
+// IsInbound reports whether a cluster is one that peers ask for.
+func IsInbound(cluster string) bool { return strings.HasPrefix(cluster, inbound) }
 
 // EgressName is the name of the cluster that leads to a port of a service. No SNI
 // can hold its bars.

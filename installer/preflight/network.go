@@ -85,11 +85,19 @@ func sameNetwork(in Input) []Finding {
 		findings = append(findings, Finding{
 			Severity: Refuse, Members: []string{a.Name, b.Name},
 			Detail: fmt.Sprintf("both are on network %q, but a pod of one cannot reach a pod of the other, so no gateway would be used and every call across would time out", a.Network()),
-			Fix: fmt.Sprintf("give each a network of its own: in %s reinstall istiod and its gateway with --set values.global.network=net-%s, label namespace %s with %s=net-%s and restart the workloads (--force-same-network if they do reach each other)",
-				b.Name, b.Name, in.Mesh.Spec.IstioNamespace, member.NetworkLabel, b.Name),
+			Fix:    "give each a network of its own: " + otherNetwork(in, b) + " (--force-same-network if they do reach each other)",
 		})
 	}
 	return findings
+}
+
+// otherNetwork is what puts a member on a network of its own.
+func otherNetwork(in Input, of Subject) string {
+	if of.Plane() == nil {
+		return fmt.Sprintf("--network %[1]s=net-%[1]s", of.Name)
+	}
+	return fmt.Sprintf("in %[1]s reinstall istiod and its gateway with --set values.global.network=net-%[1]s, label namespace %[2]s with %[3]s=net-%[1]s and restart the workloads",
+		of.Name, in.Mesh.Spec.IstioNamespace, member.NetworkLabel)
 }
 
 func podOverlap(in Input) []Finding {

@@ -75,6 +75,14 @@ func TestSameNetworks(t *testing.T) {
 			"SameNetwork", shareNetwork, Refuse, both(),
 			[]string{`both are on network "default", but a pod of one cannot reach a pod of the other`, "in west reinstall istiod", "global.network=net-west", "--force-same-network"},
 		},
+		"one name, without istiod": {
+			"SameNetwork", func(in *Input) {
+				for i := range in.Subjects {
+					in.Subjects[i].Facts.ControlPlanes, in.Subjects[i].Spec.Network = nil, "shared"
+				}
+			}, Refuse, both(),
+			[]string{`both are on network "shared"`, "--network west=net-west", "--force-same-network"},
+		},
 		"one name, proved flat": {check: "SameNetwork", change: func(in *Input) {
 			shareNetwork(in)
 			in.FlatProved[PairKey("west", "east")] = true

@@ -28,3 +28,17 @@ func TestHandler(t *testing.T) {
 		})
 	}
 }
+
+func TestGRPC(t *testing.T) {
+	t.Parallel()
+	rec := httptest.NewRecorder()
+	handler("v2", "pod-1").ServeHTTP(rec, httptest.NewRequest(http.MethodPost, "/helloworld.Hello/Say", nil))
+	got := rec.Result()
+	text := "Hello version: v2, instance: pod-1\n"
+	if want := "\x00\x00\x00\x00\x25\x0a\x23" + text; rec.Body.String() != want {
+		t.Errorf("body %q, want %q", rec.Body.String(), want)
+	}
+	if got.Header.Get("Content-Type") != "application/grpc" || got.Trailer.Get("Grpc-Status") != "0" {
+		t.Errorf("header %v, trailer %v", got.Header, got.Trailer)
+	}
+}
