@@ -30,8 +30,12 @@ func testRemoteClusters(t *testing.T) {
 // wantSynced wants that istioctl shows the first n clusters as synced in c_i.
 func wantSynced(t *testing.T, i, n int) {
 	t.Helper()
-	await(t, fmt.Sprintf("c%d has synced every peer", i), time.Minute, func(context.Context) error {
-		out := istioctl(t, i, "", "remote-clusters", "--revision", revision())
+	await(t, fmt.Sprintf("c%d has synced every peer", i), time.Minute, func(ctx context.Context) error {
+		// It may ask an istiod that is about to go.
+		out, err := output(istioctlCommand(ctx, "--kubeconfig", cluster(i).Kubeconfig, "remote-clusters", "--revision", revision()), "")
+		if err != nil {
+			return err
+		}
 		synced := map[string]bool{}
 		for line := range strings.Lines(out) {
 			fields := strings.Fields(line)
