@@ -9,11 +9,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // request is one line of an audit log.
 type request struct {
 	RequestURI, Verb, UserAgent string
+	RequestReceivedTimestamp    time.Time
 
 	User           struct{ Username string }
 	ObjectRef      struct{ Resource, Subresource, Namespace, Name string }
