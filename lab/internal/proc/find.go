@@ -51,6 +51,10 @@ func Find(o Owner) ([]ID, error) {
 	return found, nil
 }
 
+// looks is how often in a row nothing must be found to believe that nothing is
+// left: for a moment within execve(2) a process has no environment to be known by.
+const looks = 2
+
 // Kill kills everything the owner has, again and again until nothing is left:
 // a dying supervisor may still start a child. What survives is an error.
 func Kill(ctx context.Context, o Owner, patience time.Duration) error {
@@ -58,12 +62,15 @@ func Kill(ctx context.Context, o Owner, patience time.Duration) error {
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for {
+	for empty := 0; ; {
 		left, err := Find(o)
 		if err != nil {
 			return err
 		}
-		if len(left) == 0 {
+		if empty++; len(left) > 0 {
+			empty = 0
+		}
+		if empty == looks {
 			return nil
 		}
 		for _, id := range left {

@@ -1,10 +1,13 @@
 package proc
 
 import (
+	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -68,18 +71,49 @@ func TestSignalSparesAnotherProcessOfThatPID(t *testing.T) {
 	}
 }
 
-func TestFindByEnvironment(t *testing.T) {
-	t.Parallel()
-	marker := "EASTWEST_LAB=" + t.Name()
-	cmd := exec.Command("sleep", "60")
-	cmd.Env = []string{"A=b", marker}
+// sleeper is a process that only its environment tells from others.
+func sleeper(t *testing.T) (cmd *exec.Cmd, o Owner) {
+	t.Helper()
+	o = Owner{Marker: fmt.Sprintf("EASTWEST_LAB=%s-%d", t.Name(), os.Getpid()), Cgroup: "/no-such-cgroup"}
+	cmd = exec.Command("sleep", "60")
+	cmd.Env = []string{"A=b", o.Marker}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer cmd.Wait()
-	defer cmd.Process.Kill()
-	found, err := Find(Owner{Marker: marker, Cgroup: "/no-such-cgroup"})
-	if err != nil || len(found) != 1 || found[0].PID != cmd.Process.Pid {
-		t.Errorf("Find = %v, %v, want process %d", found, err, cmd.Process.Pid)
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	return cmd, o
+}
+
+func TestFindByEnvironment(t *testing.T) {
+	t.Parallel()
+	cmd, o := sleeper(t)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	// Start returns a moment before the kernel has set the environment.
+	for ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second); ; <-tick.C {
+		found, err := Find(o)
+		if err == nil && len(found) == 1 && found[0].PID == cmd.Process.Pid {
+			cancel()
+			return
+		}
+		if err != nil || len(found) > 0 || ctx.Err() != nil {
+			cancel()
+			t.Fatalf("Find = %v, %v, want process %d", found, err, cmd.Process.Pid)
+		}
+	}
+}
+
+func TestKillByEnvironment(t *testing.T) {
+	t.Parallel()
+	cmd, o := sleeper(t)
+	// The dead process counts as gone although nobody has waited for it.
+	if err := Kill(t.Context(), o, 10*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if id, ok := Lookup(cmd.Process.Pid); ok {
+		t.Errorf("%v is alive", id)
 	}
 }
