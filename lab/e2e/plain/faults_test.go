@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/eastwest-mesh/eastwest/lab/e2e/internal/rig"
 )
 
 // testPlainFaults breaks one thing at a time: verify must name it.
@@ -19,8 +21,8 @@ func testPlainFaults(t *testing.T) {
 	}{
 		{
 			"15443 of a gateway is dropped on the way",
-			func(t *testing.T) { firewall(t, 2, "tcp dport 15443") },
-			func(t *testing.T) { closeFirewall(t, 2) },
+			func(t *testing.T) { suite.Drop(t, 2, "tcp dport 15443") },
+			func(t *testing.T) { suite.Rejoin(t, 2) },
 			func(t *testing.T, p proof) { p.wantFinding(t, "gateway-tcp", "gateway", "c2", "c1 -> c2") },
 		},
 		{
@@ -43,8 +45,8 @@ func testPlainFaults(t *testing.T) {
 		},
 		{
 			"a record was deleted",
-			func(t *testing.T) { kubectl(t, 1, "-n", "eastwest-system", "delete", "secret", "member-c2") },
-			func(t *testing.T) { eastwest(t, 0, up("--no-verify")...) },
+			func(t *testing.T) { suite.Kubectl(t, 1, "-n", "eastwest-system", "delete", "secret", "member-c2") },
+			func(t *testing.T) { suite.Run(t, 0, up("--no-verify")...) },
 			func(t *testing.T, p proof) {
 				p.wantFinding(t, "agent-record", "agent", "c1", "c1 -> c2")
 				p.wantFinding(t, "certificate-admitted", "certificate", "c1", "c2 -> c1")
@@ -55,11 +57,11 @@ func testPlainFaults(t *testing.T) {
 			defer wantWhole(t)
 			defer fault.mend(t)
 			fault.harm(t)
-			r := eastwest(t, 5, verifyArgs("-o", "json")...)
+			r := suite.Run(t, 5, verify("-o", "json")...)
 			var p proof
-			r.decode(t, &p)
+			r.Decode(t, &p)
 			fault.want(t, p)
-			t.Logf("named after %s", r.took.Round(time.Second))
+			t.Logf("named after %s", r.Took.Round(time.Second))
 		})
 	}
 }
@@ -67,53 +69,22 @@ func testPlainFaults(t *testing.T) {
 // wantWhole wants the mesh to be in order again.
 func wantWhole(t *testing.T) {
 	t.Helper()
-	r := eastwest(t, 0, verifyArgs("--converge", "1m", "-o", "json")...)
+	r := suite.Run(t, 0, verify("--converge", "1m", "-o", "json")...)
 	var p proof
-	r.decode(t, &p)
+	r.Decode(t, &p)
 	p.wantFull(t)
 }
 
 // scale changes a Deployment of ours and waits until it is so.
 func scale(t *testing.T, i int, name string, replicas int) {
 	t.Helper()
-	kubectl(t, i, "-n", "eastwest-system", "scale", "deployment", name, fmt.Sprintf("--replicas=%d", replicas))
-	kubectl(t, i, "-n", "eastwest-system", "rollout", "status", "deployment/"+name, "--timeout=90s")
-	err := waitFor(t, time.Minute, func(ctx context.Context) error {
-		pods, err := try(ctx, i, "-n", "eastwest-system", "get", "pods", "-l", "app="+name, "-o", "name")
+	suite.Kubectl(t, i, "-n", "eastwest-system", "scale", "deployment", name, fmt.Sprintf("--replicas=%d", replicas))
+	suite.Kubectl(t, i, "-n", "eastwest-system", "rollout", "status", "deployment/"+name, "--timeout=90s")
+	rig.Await(t, "pods of "+name, time.Minute, func(ctx context.Context) error {
+		pods, err := suite.Try(ctx, i, "-n", "eastwest-system", "get", "pods", "-l", "app="+name, "-o", "name")
 		if err == nil && len(strings.Fields(pods)) != replicas {
 			err = fmt.Errorf("pods: %s", pods)
 		}
 		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// firewallTable is the suite's own table in a cluster's network namespace.
-const firewallTable = "inet eastwest-e2e"
-
-// firewall drops what matches the rule when it comes to cluster i from outside.
-func firewall(t *testing.T, i int, match string) {
-	t.Helper()
-	rules := fmt.Sprintf(`table %[1]s
-delete table %[1]s
-table %[1]s {
-  chain in { type filter hook prerouting priority -400; iifname "eth0" %[2]s drop; }
-}`, firewallTable, match)
-	ctx, cancel := bounded(t)
-	defer cancel()
-	if _, err := output(cluster(i).Command(ctx, "nft", "-f", "-"), rules); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// closeFirewall takes the rules away.
-func closeFirewall(t *testing.T, i int) {
-	t.Helper()
-	ctx, cancel := bounded(t)
-	defer cancel()
-	if _, err := cluster(i).Exec(ctx, "nft", fmt.Sprintf("table %[1]s; delete table %[1]s", firewallTable)); err != nil {
-		t.Fatal(err)
-	}
 }

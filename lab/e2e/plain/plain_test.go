@@ -5,12 +5,13 @@ package plain
 import (
 	"context"
 	"errors"
-	"os"
 	"slices"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/eastwest-mesh/eastwest/lab/e2e/internal/rig"
 )
 
 // proof is what is read of a verification.
@@ -76,23 +77,23 @@ func (p proof) wantFinding(t *testing.T, check, hop, cluster string, links ...st
 
 // testPlainUp makes the mesh; up proves it by itself.
 func testPlainUp(t *testing.T) {
-	r := eastwest(t, 0, up("-o", "json")...)
+	r := suite.Run(t, 0, up("-o", "json")...)
 	var answer struct{ Verification proof }
-	r.decode(t, &answer)
+	r.Decode(t, &answer)
 	answer.Verification.wantFull(t)
-	t.Logf("up with its proof took %s", r.took.Round(time.Second))
+	t.Logf("up with its proof took %s", r.Took.Round(time.Second))
 }
 
 func testPlainSecondUp(t *testing.T) {
-	before := snapAll(t)
-	r := eastwest(t, 0, up("--no-verify", "-o", "json")...)
+	before := suite.Snapshots(t)
+	r := suite.Run(t, 0, up("--no-verify", "-o", "json")...)
 	var report struct {
 		Clusters []struct {
 			Name    string
 			Changes []struct{ Action, Kind, Namespace, Name string }
 		}
 	}
-	r.decode(t, &report)
+	r.Decode(t, &report)
 	for _, c := range report.Clusters {
 		for _, change := range c.Changes {
 			if change.Action != "unchanged" {
@@ -100,11 +101,11 @@ func testPlainSecondUp(t *testing.T) {
 			}
 		}
 	}
-	wantSame(t, before)
+	suite.WantSame(t, before)
 }
 
 func testPlainStatus(t *testing.T) {
-	r := eastwest(t, 0, slices.Concat([]string{"status"}, members(), []string{"-o", "json"})...)
+	r := suite.Run(t, 0, slices.Concat([]string{"status"}, suite.Members(), []string{"-o", "json"})...)
 	var status struct {
 		Dataplane string
 		Members   []struct {
@@ -116,7 +117,7 @@ func testPlainStatus(t *testing.T) {
 			ReadsSecrets bool
 		}
 	}
-	r.decode(t, &status)
+	r.Decode(t, &status)
 	if status.Dataplane != "envoy" || len(status.Members) != 2 || len(status.Links) != 2 {
 		t.Fatalf("status %+v", status)
 	}
@@ -134,33 +135,27 @@ func testPlainStatus(t *testing.T) {
 
 // testPlainNamespace works in a namespace that is there, and leaves it as it was.
 func testPlainNamespace(t *testing.T) {
-	for i := range suite.lab.Clusters {
-		kubectl(t, i+1, "create", "namespace", "sample")
-	}
-	defer func() {
-		for i := range suite.lab.Clusters {
-			kubectl(t, i+1, "delete", "namespace", "sample")
-		}
-	}()
-	before := snapAll(t)
-	r := eastwest(t, 0, verifyArgs("--namespace", "sample", "-o", "json")...)
+	suite.Each(func(i int) { suite.Kubectl(t, i, "create", "namespace", "sample") })
+	defer suite.Each(func(i int) { suite.Kubectl(t, i, "delete", "namespace", "sample") })
+	before := suite.Snapshots(t)
+	r := suite.Run(t, 0, verify("--namespace", "sample", "-o", "json")...)
 	var p proof
-	r.decode(t, &p)
+	r.Decode(t, &p)
 	p.wantFull(t)
-	wantSame(t, before)
+	suite.WantSame(t, before)
 }
 
 // testPlainInterrupted ends a run in the middle: it cleans up and exits with 6.
 func testPlainInterrupted(t *testing.T) {
-	before := snapAll(t)
-	ctx, cancel := bounded(t)
+	before := suite.Snapshots(t)
+	ctx, cancel := rig.Bounded(t, 2*time.Minute)
 	defer cancel()
-	cmd := command(ctx, t, verifyArgs("--namespace", "interrupted")...)
+	cmd := suite.Command(ctx, t, verify("--namespace", "interrupted")...)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	err := waitFor(t, time.Minute, func(ctx context.Context) error {
-		out, err := try(ctx, 1, "-n", "interrupted", "get", "svc", "-l", "eastwest.dev/derived=true", "-o", "name")
+	err := rig.WaitFor(t, time.Minute, func(ctx context.Context) error {
+		out, err := suite.Try(ctx, 1, "-n", "interrupted", "get", "svc", "-l", "eastwest.dev/derived=true", "-o", "name")
 		if err == nil && out == "" {
 			err = errors.New("no derived Service yet")
 		}
@@ -176,29 +171,31 @@ func testPlainInterrupted(t *testing.T) {
 	if got := cmd.ProcessState.ExitCode(); got != 6 {
 		t.Errorf("exit code %d, want 6", got)
 	}
-	wantSame(t, before)
+	suite.WantSame(t, before)
 }
 
 // wantApart takes down what an earlier run left.
 func wantApart(t *testing.T) {
 	t.Helper()
-	for i := range suite.lab.Clusters {
-		closeFirewall(t, i+1)
-		kubectl(t, i+1, "delete", "namespace", "sample", "interrupted", "--ignore-not-found")
-	}
-	eastwest(t, 0, down()...)
-	if err := os.RemoveAll(trustDir()); err != nil {
-		t.Fatal(err)
-	}
+	suite.Each(func(i int) {
+		suite.Rejoin(t, i)
+		suite.Kubectl(t, i, "delete", "namespace", "sample", "interrupted", "--ignore-not-found")
+	})
+	suite.Down(t)
 }
 
-func down() []string { return slices.Concat([]string{"down", "--purge-trust", "--yes"}, members()) }
+// up and verify are the arguments of those commands.
+func up(more ...string) []string { return suite.Up(append(suite.Members(), more...)...) }
+
+func verify(more ...string) []string {
+	return slices.Concat([]string{"verify"}, suite.Members(), rig.Images(), more)
+}
 
 // testPlainDown takes the mesh down to the last object; a second run has nothing to
 // do.
 func testPlainDown(t *testing.T) {
-	eastwest(t, 0, down()...)
-	wantSame(t, suite.baseline)
-	eastwest(t, 0, down()...)
-	wantSame(t, suite.baseline)
+	for range 2 {
+		suite.Down(t)
+		suite.WantSame(t, suite.baseline)
+	}
 }
