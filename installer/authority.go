@@ -3,12 +3,14 @@ package installer
 import (
 	"context"
 	"errors"
+	"maps"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/eastwest-mesh/eastwest/installer/apply"
+	"github.com/eastwest-mesh/eastwest/installer/preflight"
 	"github.com/eastwest-mesh/eastwest/installer/trust"
 	"github.com/eastwest-mesh/eastwest/internal/problem"
 )
@@ -17,17 +19,9 @@ import (
 // every member without Istio: intermediates of one root. Roots that are equal are
 // left alone; unequal ones stop everything unless the mesh consents.
 func (in *Installer) Authority(ctx context.Context) error {
-	roots := map[*site][]byte{}
-	var failures []error
-	for _, s := range in.alive() {
-		root, err := s.authorityRoot(ctx)
-		if err != nil {
-			failures = append(failures, located(ctx, err, s.name()))
-		}
-		roots[s] = root
-	}
-	if len(failures) > 0 {
-		return errors.Join(failures...)
+	roots, err := in.authorityRoots(ctx)
+	if err != nil {
+		return err
 	}
 	if in.oneRoot(roots) {
 		return nil
@@ -55,6 +49,38 @@ func (in *Installer) Authority(ctx context.Context) error {
 		in.tell(Event{Cluster: "mesh", Step: trustSet, State: Note, Text: "made a root and intermediates in " + wanted.Dir + "; keep its root-key.pem safe"})
 	}
 	return in.applyAuthority(ctx, made.Material, roots)
+}
+
+// doctorAuthority compares the roots of the agents' CAs. Before the first up there
+// are none, and that is no finding.
+func (in *Installer) doctorAuthority(ctx context.Context) ([]preflight.Finding, error) {
+	roots, err := in.authorityRoots(ctx)
+	if err != nil {
+		return nil, err
+	}
+	maps.DeleteFunc(roots, func(_ *site, root []byte) bool { return len(root) == 0 })
+	if len(roots) == 0 || in.oneRoot(roots) {
+		return nil, nil
+	}
+	finding := preflight.Finding{
+		Check: "NoSharedRoot", Severity: preflight.Refuse, Members: in.Usable(),
+		Detail: "the members' agents have no CAs of one root", Fix: "give them one: eastwest up --init-trust --trust-dir DIR --replace-ca",
+	}
+	return []preflight.Finding{finding}, preflight.Err([]preflight.Finding{finding})
+}
+
+// authorityRoots are the roots of all agents' CAs, nil where a member has none.
+func (in *Installer) authorityRoots(ctx context.Context) (map[*site][]byte, error) {
+	roots := map[*site][]byte{}
+	var failures []error
+	for _, s := range in.alive() {
+		root, err := s.authorityRoot(ctx)
+		if err != nil {
+			failures = append(failures, located(ctx, err, s.name()))
+		}
+		roots[s] = root
+	}
+	return roots, errors.Join(failures...)
 }
 
 // oneRoot reports whether every member has a CA, all of the same root.

@@ -9,7 +9,7 @@ import (
 )
 
 // checkDataplane decides what carries the traffic of this mesh: what the mesh
-// file says, else what is found. A mixture is refused: istiod skips remote
+// file says, else what is found; who names a revision means Istio. A mixture is refused: istiod skips remote
 // endpoints without sidecars and pins their identities, so half of the links
 // would never carry anything.
 func (in *Installer) checkDataplane() error {
@@ -20,7 +20,7 @@ func (in *Installer) checkDataplane() error {
 	}
 	var with, without []string
 	for _, s := range living {
-		if len(s.facts.ControlPlanes) > 0 {
+		if len(s.facts.ControlPlanes) > 0 || s.spec.Revision != "" {
 			with = append(with, s.name())
 		} else {
 			without = append(without, s.name())

@@ -187,16 +187,29 @@ func memberStatus(s *site) MemberStatus {
 // Doctor runs every preflight check and the comparison of roots, and writes
 // nothing. It returns all findings, also those that do not stop anything.
 func (in *Installer) Doctor(ctx context.Context) ([]preflight.Finding, error) {
-	refused := in.Preflight(ctx)
-	found := in.Report().Findings
-	trustFindings, trustRefused := in.CheckTrust()
-	for _, one := range trustFindings {
-		severity := preflight.Warn
-		if one.Severity == "refusal" {
-			severity = preflight.Refuse
-		}
-		found = append(found, preflight.Finding{Check: one.Code, Severity: severity, Members: one.Clusters, Detail: one.Message, Fix: one.Fix})
+	if err := in.checkDataplane(); err != nil {
+		return nil, err
 	}
+	checks, compare := []string(nil), in.doctorTrust
+	if in.withoutMesh() {
+		checks, compare = plainChecks(), in.doctorAuthority
+	}
+	refused := in.Preflight(ctx, checks...)
+	roots, different := compare(ctx)
+	found := append(in.Report().Findings, roots...)
 	sort.SliceStable(found, func(i, j int) bool { return found[i].Severity < found[j].Severity })
-	return found, errors.Join(refused, trustRefused)
+	return found, errors.Join(refused, different)
+}
+
+// doctorTrust compares the roots of all istiods.
+func (in *Installer) doctorTrust(context.Context) ([]preflight.Finding, error) {
+	found, refused := in.CheckTrust()
+	findings := make([]preflight.Finding, len(found))
+	for i, one := range found {
+		findings[i] = preflight.Finding{Check: one.Code, Severity: preflight.Warn, Members: one.Clusters, Detail: one.Message, Fix: one.Fix}
+		if one.Severity == "refusal" {
+			findings[i].Severity = preflight.Refuse
+		}
+	}
+	return findings, refused
 }

@@ -48,7 +48,16 @@ func (in *Installer) Join(ctx context.Context) error {
 		return err
 	}
 	if in.withoutMesh() {
+		if err := in.checkPlainTopology(); err != nil {
+			return err
+		}
+		if err := in.Preflight(ctx, plainChecks()...); err != nil {
+			return err
+		}
 		return in.connectAgents(ctx)
+	}
+	if err := in.Preflight(ctx); err != nil {
+		return err
 	}
 	if err := in.CheckMerge(ctx); err != nil {
 		return err

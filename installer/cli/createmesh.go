@@ -87,9 +87,6 @@ that right, so it is granted, and the answer says so.`,
 			return options
 		},
 		do: func(ctx context.Context, s *session) error {
-			if err := s.in.Preflight(ctx); err != nil {
-				return s.report(flags.run.dryRun, err)
-			}
 			return s.report(flags.run.dryRun, s.in.Join(ctx))
 		},
 	}.run

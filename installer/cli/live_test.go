@@ -47,9 +47,12 @@ func TestOnALiveAPIServer(t *testing.T) {
 		expect(t, problem.ExitRefused, nil, []string{"error: cluster a, b: DuplicateCluster: a and b are the same cluster"},
 			"create-mesh", "--kubeconfig", "a="+live, "--kubeconfig", "b="+live)
 	})
-	t.Run("C18: a cluster without istiod", func(t *testing.T) {
+	t.Run("a cluster without istiod is looked at as one without a mesh", func(t *testing.T) {
+		expect(t, problem.ExitOK, []string{"no findings"}, nil, append([]string{"doctor"}, one...)...)
+	})
+	t.Run("C18: a cluster without the istiod that is asked for", func(t *testing.T) {
 		expect(t, problem.ExitRefused, []string{"refuse RevisionNotFound [live]"},
-			[]string{"error: cluster live: RevisionNotFound: no istiod is installed", "error: cluster dead: ClusterUnreachable"}, append([]string{"doctor"}, both...)...)
+			[]string{"error: cluster live: RevisionNotFound: no istiod is installed", "error: cluster dead: ClusterUnreachable"}, append([]string{"doctor", "--revision", "default"}, both...)...)
 		expect(t, problem.ExitRefused, nil, []string{"RevisionNotFound"}, append([]string{"gateway", "--public"}, one...)...)
 	})
 	if _, err := kube.CoreV1().Namespaces().Get(t.Context(), apply.Namespace, metav1.GetOptions{}); !apierrors.IsNotFound(err) {

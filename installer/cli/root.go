@@ -89,9 +89,9 @@ func newRoot(env *Env, global *globalFlags) *cobra.Command {
 		Use:   "eastwest",
 		Short: "Join Kubernetes clusters into one mesh, and prove that every link works",
 		Long: `eastwest joins Kubernetes clusters on any platform into one multi-network
-Istio mesh: an east-west gateway per cluster, one root of trust, remote
-credentials for every pair, and real traffic that proves each link or names the
-first broken hop with its fix.`,
+mesh, with Istio or with nothing but Envoy gateways: a gateway per cluster, one
+root of trust, credentials for every pair, and real traffic that proves each link
+or names the first broken hop with its fix.`,
 		Example: `  # Two clusters become one mesh
   eastwest up --kubeconfig east=east.yaml --kubeconfig west=west.yaml --source-ranges 203.0.113.0/24
 

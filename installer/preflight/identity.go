@@ -35,7 +35,7 @@ func revisionFound(in Input) []Finding {
 		switch {
 		case len(subject.Facts.ControlPlanes) == 0:
 			finding.Detail = "no istiod is installed in namespace " + in.Mesh.Spec.IstioNamespace
-			finding.Fix = fmt.Sprintf("install Istio there: istioctl install --context %s --set values.global.meshID=MESH --set values.global.multiCluster.clusterName=%s --set values.global.network=NETWORK", subject.Spec.Context, subject.Name)
+			finding.Fix = fmt.Sprintf("install Istio there: istioctl install --context %s --set values.global.meshID=MESH --set values.global.multiCluster.clusterName=%s --set values.global.network=NETWORK; or join clusters without Istio with eastwest up", subject.Spec.Context, subject.Name)
 		case subject.Spec.Revision == "":
 			finding.Detail = "AmbiguousRevision: it has the revisions " + known + " and none of them is the default"
 			finding.Fix = "name one with --revision, or make one the default: istioctl tag set default --revision REVISION"

@@ -36,7 +36,7 @@ func TestPlain(t *testing.T) {
 		name string
 		run  func(t *testing.T)
 	}{
-		{"a second up changes nothing", testPlainSecondUp},
+		{"whoever does it again changes nothing", testPlainAgain},
 		{"status", testPlainStatus},
 		{"a namespace that is there", testPlainNamespace},
 		{"Ctrl-C", testPlainInterrupted},

@@ -84,23 +84,33 @@ func testPlainUp(t *testing.T) {
 	t.Logf("up with its proof took %s", r.Took.Round(time.Second))
 }
 
-func testPlainSecondUp(t *testing.T) {
+// testPlainAgain wants nothing to do for any step of a mesh that is whole.
+func testPlainAgain(t *testing.T) {
 	before := suite.Snapshots(t)
-	r := suite.Run(t, 0, up("--no-verify", "-o", "json")...)
-	var report struct {
-		Clusters []struct {
-			Name    string
-			Changes []struct{ Action, Kind, Namespace, Name string }
+	for _, step := range [][]string{
+		up("--no-verify", "-o", "json"),
+		slices.Concat([]string{"create-mesh"}, suite.Members(), []string{"-o", "json"}),
+	} {
+		r := suite.Run(t, 0, step...)
+		var report struct {
+			Clusters []struct {
+				Name    string
+				Changes []struct{ Action, Kind, Namespace, Name string }
+			}
 		}
-	}
-	r.Decode(t, &report)
-	for _, c := range report.Clusters {
-		for _, change := range c.Changes {
-			if change.Action != "unchanged" {
-				t.Errorf("%s: %+v", c.Name, change)
+		r.Decode(t, &report)
+		for _, c := range report.Clusters {
+			if len(c.Changes) == 0 {
+				t.Errorf("%s: %s looked at nothing", c.Name, step[0])
+			}
+			for _, change := range c.Changes {
+				if change.Action != "unchanged" {
+					t.Errorf("%s: %s: %+v", c.Name, step[0], change)
+				}
 			}
 		}
 	}
+	suite.Run(t, 0, slices.Concat([]string{"doctor"}, suite.Members())...)
 	suite.WantSame(t, before)
 }
 
