@@ -21,15 +21,18 @@ import (
 
 	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
 	"github.com/eastwest-mesh/eastwest/discovery/admin"
+	"github.com/eastwest-mesh/eastwest/discovery/advertised"
 	"github.com/eastwest-mesh/eastwest/discovery/authority"
 	"github.com/eastwest-mesh/eastwest/discovery/bootstrap"
 	"github.com/eastwest-mesh/eastwest/discovery/derived"
 	"github.com/eastwest-mesh/eastwest/discovery/facade"
+	"github.com/eastwest-mesh/eastwest/discovery/meshid"
 	"github.com/eastwest-mesh/eastwest/discovery/metrics"
 	"github.com/eastwest-mesh/eastwest/discovery/model"
 	"github.com/eastwest-mesh/eastwest/discovery/probe"
 	"github.com/eastwest-mesh/eastwest/discovery/publish"
 	"github.com/eastwest-mesh/eastwest/discovery/renew"
+	"github.com/eastwest-mesh/eastwest/discovery/resolve"
 	"github.com/eastwest-mesh/eastwest/discovery/settings"
 	"github.com/eastwest-mesh/eastwest/discovery/snapshot"
 	"github.com/eastwest-mesh/eastwest/discovery/status"
@@ -41,11 +44,9 @@ const (
 	gatewayName     = "eastwest-gateway"
 	bootstrapSecret = gatewayName + "-bootstrap"
 	leaseName       = "eastwest-agent"
+	// agentAccount is the ServiceAccount of every agent.
+	agentAccount = "eastwest-agent"
 )
-
-// checkBudget is how many pairs of a port and a member are checked up to a pod:
-// some 5,000 would cost a quarter of a core at the gateways.
-const checkBudget = 1000
 
 // Options are what an agent runs with.
 type Options struct {
@@ -75,7 +76,12 @@ type Agent struct {
 	serving   *authority.Rotating
 	publisher *publish.Publisher
 	prober    *probe.Prober
-	metrics   *metrics.Registry
+	// meshID is nil where links are not proved by a certificate of an istiod.
+	meshID  *meshid.Keeper
+	names   *resolve.Resolver
+	metrics *metrics.Registry
+	// addresses keeps the advertised addresses of members beside Istio.
+	addresses *advertised.Keeper
 	// keeper is nil where no snapshot is written.
 	keeper *snapshot.Keeper
 	// writes is true while this replica is the one that does.
@@ -100,27 +106,26 @@ func New(ctx context.Context, o Options) (*Agent, error) {
 	if a.dynamic, err = dynamic.NewForConfig(o.Config); err != nil {
 		return nil, fmt.Errorf("connect to the own cluster: %w", err)
 	}
-	a.memory = newMemory(a.load(), a.inbox)
+	said, known := unrefined(a.load())
+	a.memory, a.names = newMemory(said, a.inbox), resolve.New(resolve.Options{Known: known})
 	a.metrics = metrics.New(a.counts)
 	a.cluster = derived.NewCluster(kube, derived.GatewayService{Namespace: o.Namespace, Name: gatewayName})
 	a.members = newMembers(a, record)
 	if err := a.openAuthority(); err != nil {
 		return nil, err
 	}
-	looks := probe.Options{Targets: a.targets}
-	if a.authority != nil {
-		looks.Certificate, looks.Roots = a.gateway.Certificate, a.authority.Pool
-	}
-	a.prober = probe.New(looks)
+	a.prober = probe.New(a.probeOptions())
+	a.addresses = &advertised.Keeper{Client: a.dynamic, Recorded: a.members.gateways, Log: o.Log}
 	a.loop = &loop{
 		own: a.own, identity: a.identity("gateway"), roots: a.roots, renewed: make(chan struct{}, 1), inbox: a.inbox, ports: newPorts(a.cluster), publisher: a.publisher, log: o.Log,
 		deadline: o.Settings.SyncDeadline, expected: a.members.names, members: a.members.changed,
-		remembers: a.memory.remembers, took: a.metrics.Took,
+		remembers: a.memory.remembers, took: a.metrics.Took, book: a.names, links: a.prober,
 		translation: translation{
 			from: model.Vantage{
 				Member: a.own, Network: model.NetworkID(record.Network), Region: record.Region,
 			},
-			trust: o.Settings.File.TrustDomain, budget: checkBudget, admit: admitted(o.Settings.File.Admit),
+			trust: o.Settings.File.TrustDomain, budget: int(*o.Settings.File.Limits.Checks),
+			nearest: o.Settings.File.Locality.Prefer == settings.PreferNearest, admit: admitted(o.Settings.File.Admit),
 		},
 	}
 	if folder := o.Settings.File.Snapshot.Folder; folder != "" {
@@ -232,12 +237,17 @@ func (a *Agent) Run(ctx context.Context) error {
 		Cluster: a.cluster, View: a.view, Own: a.own, Log: a.Log,
 		Wakes: []<-chan struct{}{a.loop.subscribe(), a.cluster.Changed()},
 	}
-	shows := &status.Writer{Client: a.dynamic, Members: a.statuses, Wake: a.loop.subscribe(), Reached: a.prober.Changed(), Log: a.Log}
+	shows := &status.Writer{Client: a.dynamic, Members: a.statuses, Wake: a.loop.subscribe(), Log: a.Log}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.cluster.Run(ctx) })
 	group.Go(func() error { return a.members.run(ctx, own) })
 	group.Go(func() error { return a.loop.run(ctx) })
 	group.Go(func() error { return a.prober.Run(ctx) })
+	if a.meshID != nil {
+		group.Go(func() error { return a.meshID.Run(ctx) })
+		group.Go(func() error { return a.answerProbes(ctx) })
+	}
+	group.Go(func() error { return a.names.Run(ctx) })
 	group.Go(func() error {
 		return admin.Serve(ctx, a.Settings.File.Listen.Health, admin.Health(a.ready, a.metrics.Handler()))
 	})
@@ -318,6 +328,7 @@ func (a *Agent) write(ctx context.Context, derived *derived.Writer, shows *statu
 	defer a.writes.Store(false)
 	var group sync.WaitGroup
 	group.Go(func() { shows.Run(ctx) })
+	group.Go(func() { a.addresses.Run(ctx) })
 	if file := a.Settings.File.Members; file.Source == settings.SourceSecrets {
 		renewer := &renew.Renewer{Kube: a.kube, Namespace: file.Namespace, Log: a.Log}
 		group.Go(func() { renewer.Run(ctx) })

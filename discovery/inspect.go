@@ -16,6 +16,7 @@ import (
 	"github.com/eastwest-mesh/eastwest/discovery/derived"
 	"github.com/eastwest-mesh/eastwest/discovery/model"
 	"github.com/eastwest-mesh/eastwest/discovery/publish"
+	"github.com/eastwest-mesh/eastwest/discovery/resolve"
 	"github.com/eastwest-mesh/eastwest/discovery/status"
 	"github.com/eastwest-mesh/eastwest/discovery/watch"
 )
@@ -97,18 +98,16 @@ func (a *Agent) evidence(ctx context.Context, key model.ServiceKey) admin.Eviden
 	out := admin.Evidence{Service: key, From: a.loop.translation.from}
 	state := a.loop.State()
 	if state != nil {
-		out.View = state.View
-		for _, one := range state.Problems {
-			out.Untranslated = append(out.Untranslated, admin.Untranslated{
-				Member: one.Member, Service: one.Service, Reason: string(one.Reason), Message: one.Message,
-			})
-		}
+		out.View, out.Untranslated = state.View, untranslated(state)
 	}
 	all, _ := a.members.standings()
 	for i := range all {
 		shown := a.shown(&all[i], state)
 		one := admin.MemberEvidence{Name: all[i].name, Watched: all[i].watched, State: all[i].State}
 		one.Description, one.Fix, _ = strings.Cut(status.Wanted(shown, nil, time.Now()).Status.Description, status.Fix)
+		if link := shown.Link; link != nil && !link.OK {
+			one.Unreached = link.Hop + ": " + link.Message
+		}
 		if found, watched := a.members.explain(all[i].name, key); watched {
 			fill(&one, found)
 		}
@@ -116,6 +115,19 @@ func (a *Agent) evidence(ctx context.Context, key model.ServiceKey) admin.Eviden
 	}
 	if a.publisher != nil {
 		out.Here = a.here(ctx, key)
+	}
+	return out
+}
+
+// untranslated are the problems that keep something from gateways. A name that has
+// addresses of before does not.
+func untranslated(state *State) []admin.Untranslated {
+	var out []admin.Untranslated
+	for _, one := range state.Problems {
+		if seen := state.View.Members[one.Member]; seen != nil && one.Reason == resolve.Unresolved && len(seen.Gateways) > 0 {
+			continue
+		}
+		out = append(out, admin.Untranslated{Member: one.Member, Service: one.Service, Reason: string(one.Reason), Message: one.Message})
 	}
 	return out
 }

@@ -24,7 +24,7 @@ type State struct {
 	// Complete is true once every member has been listed: what is not in the view
 	// then does not exist, and is not merely unknown.
 	Complete bool
-	// Problems are what could not be translated.
+	// Problems are what could not be translated, names without an address among it.
 	Problems []translate.Problem
 	// Shards are those of all members that are known, which may be from before the
 	// agent was started; nil as long as it is not known which members there are.
@@ -56,6 +56,9 @@ type loop struct {
 	took func(stage string, took time.Duration)
 	// members wakes the loop when expected has changed.
 	members <-chan struct{}
+	// book and links are what the agent finds out about gateways by itself.
+	book  addressBook
+	links prober
 
 	translation translation
 	shards      map[model.MemberName]*model.Shard
@@ -72,7 +75,7 @@ type loop struct {
 // portSource says which port of the gateway leads to which port of a service.
 type portSource interface {
 	// Ports is false before they are known.
-	Ports() (map[translate.PortKey]uint16, bool)
+	Ports() (map[model.PortKey]uint16, bool)
 	// Changed gets a value when they are others.
 	Changed() <-chan struct{}
 }
@@ -100,6 +103,8 @@ func (l *loop) run(ctx context.Context) error {
 		case <-l.inbox.Wake():
 		case <-l.ports.Changed():
 		case <-l.members:
+		case <-l.book.Changed():
+		case <-l.links.Changed():
 		case <-l.renewed:
 		case <-parting:
 		case <-deadline.C:
@@ -123,24 +128,25 @@ func (l *loop) turn() {
 	}
 	expected, read := l.expected()
 	complete := read && l.every(expected, l.listed)
+	refined := l.refine()
 	ports, known := l.ports.Ports()
-	if !known || l.view == nil && !l.late && !(read && l.every(expected, l.known)) {
+	if !known || l.view == nil && !l.late && !(read && refined.answered && l.every(expected, l.known)) {
 		return
 	}
 	changed := l.changed
 	l.changed = map[model.ServiceKey]struct{}{}
-	l.build(changed, ports)
-	state := &State{View: l.view, Complete: complete, Problems: l.translation.problems()}
+	l.build(refined.shards, changed, ports)
+	state := &State{View: l.view, Complete: complete, Problems: append(refined.problems, l.translation.problems()...)}
 	if read {
-		state.Shards = l.knownShards()
+		state.Shards = l.knownShards(refined.shards)
 	}
 	l.announce(state)
 }
 
 // build takes changes through all stages.
-func (l *loop) build(changed map[model.ServiceKey]struct{}, ports map[translate.PortKey]uint16) {
+func (l *loop) build(shards map[model.MemberName]*model.Shard, changed map[model.ServiceKey]struct{}, ports map[model.PortKey]uint16) {
 	started := time.Now()
-	l.view = merge.Merge(l.view, merge.Input{Shards: l.shards}, slices.Collect(maps.Keys(changed)))
+	l.view = merge.Merge(l.view, merge.Input{Shards: shards}, slices.Collect(maps.Keys(changed)))
 	merged := time.Now()
 	l.took(metrics.StageMerge, merged.Sub(started))
 	if l.publisher == nil {
@@ -171,14 +177,10 @@ func (l *loop) known(name model.MemberName) bool {
 	return shard != nil && (shard.Member.State != model.Joining || l.remembers(name))
 }
 
-func (l *loop) knownShards() map[model.MemberName]*model.Shard {
-	shards := make(map[model.MemberName]*model.Shard, len(l.shards))
-	for name, shard := range l.shards {
-		if l.known(name) {
-			shards[name] = shard
-		}
-	}
-	return shards
+// knownShards leaves out members that may not be served.
+func (l *loop) knownShards(all map[model.MemberName]*model.Shard) map[model.MemberName]*model.Shard {
+	maps.DeleteFunc(all, func(name model.MemberName, _ *model.Shard) bool { return !l.known(name) })
+	return all
 }
 
 // publish sends endpoints ahead of everything else.

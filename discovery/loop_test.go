@@ -10,15 +10,14 @@ import (
 	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
 	"github.com/eastwest-mesh/eastwest/discovery/model"
 	"github.com/eastwest-mesh/eastwest/discovery/snapshot"
-	"github.com/eastwest-mesh/eastwest/discovery/translate"
 	"github.com/eastwest-mesh/eastwest/discovery/watch"
 )
 
 // noPorts are the ports of a cluster without derived Services.
 type noPorts struct{}
 
-func (noPorts) Ports() (map[translate.PortKey]uint16, bool) { return nil, true }
-func (noPorts) Changed() <-chan struct{}                    { return nil }
+func (noPorts) Ports() (map[model.PortKey]uint16, bool) { return nil, true }
+func (noPorts) Changed() <-chan struct{}                { return nil }
 
 // start is a loop of an agent that has just been started, with what it remembers.
 type start struct {
@@ -38,7 +37,7 @@ func newStart(remembered ...model.MemberName) *start {
 	s.loop = &loop{
 		own: "east", inbox: inbox, ports: noPorts{}, log: slog.New(slog.DiscardHandler), roots: func() []byte { return nil },
 		expected:  func() ([]model.MemberName, bool) { return s.names, s.read },
-		remembers: s.memory.remembers, took: func(string, time.Duration) {},
+		remembers: s.memory.remembers, took: func(string, time.Duration) {}, book: &book{}, links: &links{},
 		shards: map[model.MemberName]*model.Shard{}, changed: map[model.ServiceKey]struct{}{},
 		translation: translation{from: model.Vantage{Member: "east", Network: "east"}, trust: "cluster.local"},
 	}

@@ -169,6 +169,27 @@ func (m *members) config(name model.MemberName) (*rest.Config, bool) {
 	return joined.Config, ok
 }
 
+// record is what is recorded of a member; false where there is none of that name.
+func (m *members) record(name model.MemberName) (v1alpha1.MemberRecord, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	joined, ok := m.joined[name]
+	return joined.Record, ok
+}
+
+// gateways are the recorded objects with advertised addresses, by member.
+func (m *members) gateways() map[model.MemberName][]byte {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := map[model.MemberName][]byte{}
+	for name, one := range m.joined {
+		if one.Gateways != nil {
+			all[name] = one.Gateways
+		}
+	}
+	return all
+}
+
 func (m *members) wake() {
 	select {
 	case m.changed <- struct{}{}:

@@ -88,7 +88,7 @@ func TestBackBeforeItWasGone(t *testing.T) {
 func callable(tr *translation) (found bool, pods int) {
 	set := tr.set()
 	for i, cluster := range set.Clusters {
-		if cluster.Name != translate.InboundName(translate.PortKey{Service: webKey, Number: 80}) {
+		if cluster.Name != translate.InboundName(model.PortKey{Service: webKey, Number: 80}) {
 			continue
 		}
 		if found {

@@ -1,30 +1,14 @@
 package discovery
 
-import (
-	"github.com/eastwest-mesh/eastwest/discovery/derived"
-	"github.com/eastwest-mesh/eastwest/discovery/translate"
-)
+import "github.com/eastwest-mesh/eastwest/discovery/derived"
 
-// ports carries what derived Services say to translate.
+// ports says to translate what derived Services say.
 type ports struct {
-	cluster *derived.Cluster
+	*derived.Cluster
 	changed <-chan struct{}
 }
 
-func newPorts(cluster *derived.Cluster) *ports {
-	return &ports{cluster: cluster, changed: cluster.Changed()}
-}
+func newPorts(cluster *derived.Cluster) ports { return ports{cluster, cluster.Changed()} }
 
-func (p *ports) Changed() <-chan struct{} { return p.changed }
-
-func (p *ports) Ports() (map[translate.PortKey]uint16, bool) {
-	seen, known := p.cluster.Ports()
-	if !known {
-		return nil, false
-	}
-	out := make(map[translate.PortKey]uint16, len(seen))
-	for key, port := range seen {
-		out[translate.PortKey{Service: key.Service, Number: key.Number}] = port
-	}
-	return out, true
-}
+// Changed is one channel, where the Cluster's makes one for everybody who asks.
+func (p ports) Changed() <-chan struct{} { return p.changed }

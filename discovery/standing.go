@@ -10,7 +10,6 @@ import (
 	"github.com/eastwest-mesh/eastwest/discovery/member"
 	"github.com/eastwest-mesh/eastwest/discovery/metrics"
 	"github.com/eastwest-mesh/eastwest/discovery/model"
-	"github.com/eastwest-mesh/eastwest/discovery/probe"
 	"github.com/eastwest-mesh/eastwest/discovery/status"
 	"github.com/eastwest-mesh/eastwest/discovery/translate"
 	"github.com/eastwest-mesh/eastwest/discovery/watch"
@@ -98,6 +97,7 @@ func (s *standing) shown(state *State) status.Member {
 		}
 	}
 	if seen := state.View.Members[s.name]; seen != nil {
+		out.Demoted = seen.Demoted
 		for _, gateway := range seen.Gateways {
 			out.Gateways = append(out.Gateways, gateway.String())
 		}
@@ -119,7 +119,7 @@ func (s *standing) counted() metrics.Member {
 		Name: s.name, State: s.State, Services: s.Counts.OfferedServices, Endpoints: s.Counts.OfferedEndpoints,
 		Objects: map[string]int{"services": s.Counts.Services, "endpointslices": s.Counts.Slices, "serviceexports": s.Counts.Exports},
 		Bytes:   s.Counts.Bytes, Events: s.Counts.Events, Swaps: s.Swaps, LastEvent: s.LastEvent, Expires: s.expires,
-		Faults: map[string]int{}, Problems: map[string]int{}, Dropped: s.Counts.Dropped,
+		Faults: map[string]int{}, Problems: map[string]int{}, Dropped: s.Counts.Dropped, Reopened: s.Counts.Reopened,
 	}
 	for _, one := range s.Faults {
 		out.Faults[string(one.Reason)]++
@@ -134,25 +134,12 @@ func (s *standing) counted() metrics.Member {
 func (a *Agent) shown(one *standing, state *State) status.Member {
 	out := one.shown(state)
 	if result, known := a.prober.Result(one.name); known {
-		out.Link = &status.Link{OK: result.OK, Hop: string(result.Hop), Message: result.Message}
+		out.Link = &status.Link{OK: result.OK, Hop: string(result.Hop), Message: result.Message, RTT: result.RTT}
+	}
+	if result, known := a.addresses.Result(one.name); known {
+		out.Addresses = &status.Addresses{Problem: result.Problem, Restored: result.Last}
 	}
 	return out
-}
-
-// targets are the members on other networks.
-func (a *Agent) targets() []probe.Target {
-	state := a.loop.State()
-	if state == nil {
-		return nil
-	}
-	own := state.View.Members[a.own]
-	var all []probe.Target
-	for name, member := range state.View.Members {
-		if name != a.own && own != nil && member.Network != own.Network {
-			all = append(all, probe.Target{Member: name, Addresses: member.Gateways, Identity: member.Identity})
-		}
-	}
-	return all
 }
 
 // statuses are what the objects of all members are made from.
@@ -175,7 +162,9 @@ func (a *Agent) counts() metrics.Facts {
 			facts.Records[one.Reason]++
 		}
 		if all[i].watched {
-			facts.Members = append(facts.Members, all[i].counted())
+			one := all[i].counted()
+			one.Link, one.Addresses = a.counted(one.Name), a.countedAddresses(one.Name)
+			facts.Members = append(facts.Members, one)
 		}
 	}
 	if state := a.loop.State(); state != nil {

@@ -20,11 +20,13 @@ type translation struct {
 	trust  string
 	roots  []byte
 	budget int
+	// nearest is true where endpoints that are near are preferred.
+	nearest bool
 	// admit are the members that may call a service, where not all may.
 	admit    map[model.ServiceKey][]model.MemberName
 	view     *model.View
-	ports    map[translate.PortKey]uint16
-	checked  map[translate.PortKey]bool
+	ports    map[model.PortKey]uint16
+	checked  map[model.PortKey]bool
 	services map[model.ServiceKey]translate.Set
 	shared   translate.Set
 	// partings are by the name of their cluster.
@@ -42,7 +44,7 @@ type change struct {
 // inputs are what a translation depends on besides the services.
 type inputs struct {
 	view  *model.View
-	ports map[translate.PortKey]uint16
+	ports map[model.PortKey]uint16
 	roots []byte
 	now   time.Time
 }
@@ -58,7 +60,7 @@ func (t *translation) update(in inputs, changed map[model.ServiceKey]struct{}) c
 			all = true
 		}
 	}
-	options := translate.Options{TrustDomain: t.trust, Roots: in.roots, Listeners: ports, Clients: t.clients(view)}
+	options := translate.Options{TrustDomain: t.trust, Roots: in.roots, Listeners: ports, Clients: t.clients(view), NearestByDefault: t.nearest}
 	checked := t.checked
 	if all || !maps.Equal(t.ports, ports) {
 		checked = translate.WithinBudget(view, t.from, options, t.budget)

@@ -7,7 +7,6 @@ import (
 	"github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 
 	"github.com/eastwest-mesh/eastwest/discovery/model"
-	"github.com/eastwest-mesh/eastwest/discovery/translate"
 )
 
 const trustDomain = "cluster.local"
@@ -51,7 +50,7 @@ func newTranslation(own model.MemberName) *translation {
 func TestEndpointsGoAlone(t *testing.T) {
 	t.Parallel()
 	before := twoMembers("10.2.0.1")
-	ports := map[translate.PortKey]uint16{{Service: webKey, Number: 80}: 20000}
+	ports := map[model.PortKey]uint16{{Service: webKey, Number: 80}: 20000}
 	for _, own := range []model.MemberName{"east", "west"} {
 		tr := newTranslation(own)
 		if first := tr.update(inputs{view: before, ports: ports}, nil); !first.whole {
@@ -105,6 +104,30 @@ func TestANarrowAudience(t *testing.T) {
 	}
 	if got := tr.update(inputs{view: viewOf(before.Members, "10.2.0.9")}, changedWeb()); !got.whole {
 		t.Error("its change leaves the listener as it was")
+	}
+}
+
+// TestPreference: by default no member's endpoints come before another's.
+func TestPreference(t *testing.T) {
+	t.Parallel()
+	view := twoMembers("10.2.0.1")
+	web := *view.Services.Get(webKey)
+	web.Exporters = []model.MemberName{"east", "west"}
+	web.Backends = append([]model.Backend{{Member: "east", Ports: []string{"tcp"}, Slices: web.Backends[0].Slices}}, web.Backends...)
+	view = &model.View{Members: view.Members, Services: view.Services.With(map[model.ServiceKey]*model.Service{webKey: &web})}
+	for nearest, want := range map[bool]uint32{false: 0, true: 1} {
+		tr := newTranslation("east")
+		tr.nearest = nearest
+		tr.update(inputs{view: view, ports: map[model.PortKey]uint16{{Service: webKey, Number: 80}: 20000}}, nil)
+		var last uint32
+		for _, load := range tr.set().Endpoints {
+			for _, locality := range load.Endpoints {
+				last = max(last, locality.Priority)
+			}
+		}
+		if last != want {
+			t.Errorf("nearest %v: last priority %d, want %d", nearest, last, want)
+		}
 	}
 }
 

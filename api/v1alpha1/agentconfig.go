@@ -21,7 +21,9 @@ type AgentConfig struct {
 	Admit []AdmitRule `json:"admit,omitempty"`
 	// Members says where the records of the other members are.
 	Members AgentMembers `json:"members,omitempty"`
-	// Limits bound what one member may bring.
+	// Locality says which members' endpoints are preferred.
+	Locality AgentLocality `json:"locality,omitempty"`
+	// Limits bound what one member may bring, and what the gateways do by themselves.
 	Limits AgentLimits `json:"limits,omitempty"`
 	// StaleAfter is how long a member may be unreachable before it is shown as
 	// stale, a duration, default 15m. Its endpoints are kept.
@@ -32,6 +34,9 @@ type AgentConfig struct {
 	Listen AgentListen `json:"listen,omitempty"`
 	// Facade answers the local istiod in the place of other members' API servers.
 	Facade AgentFacade `json:"facade,omitempty"`
+	// Probe lets the agents of other members prove the way here, and this one the
+	// way to them, beside Istio.
+	Probe AgentProbe `json:"probe,omitzero"`
 	// Snapshot is where the last view outlives a restart.
 	Snapshot AgentSnapshot `json:"snapshot,omitempty"`
 }
@@ -84,8 +89,17 @@ type AgentMembers struct {
 	Folder string `json:"folder,omitempty"`
 }
 
-// AgentLimits bound what one member may bring. What is over a limit is dropped in
-// the order of names and shown as a problem of that member.
+// AgentLocality says which members' endpoints are preferred.
+type AgentLocality struct {
+	// Prefer is "none" (default): endpoints of all members are used alike, by their
+	// number; or "nearest": those of the own member first, then those of members in
+	// its region, then the rest, each as far as there are too few healthy ones before.
+	Prefer string `json:"prefer,omitempty"`
+}
+
+// AgentLimits bound what one member may bring, and what the gateways do by
+// themselves. What is over a member's limit is dropped in the order of names and shown
+// as a problem of that member.
 type AgentLimits struct {
 	// Services is the largest number of exported services, default 5000.
 	Services *int64 `json:"services,omitempty"`
@@ -97,6 +111,11 @@ type AgentLimits struct {
 	// EventsPerSecond is how fast the member's changes are read, default 2000;
 	// more wait in the member.
 	EventsPerSecond *int64 `json:"eventsPerSecond,omitempty"`
+	// Checks is how many pairs of an imported port and a member on another network
+	// each local gateway checks every 5 seconds up to a pod, which takes a connection
+	// to the pod; default 1000, 0 for none. Those beyond are checked every 30 seconds,
+	// up to the member's gateway.
+	Checks *int64 `json:"checks,omitempty"`
 }
 
 // AgentListen are the addresses that the agent serves on.
@@ -117,6 +136,24 @@ type AgentFacade struct {
 	// and what istiod shows. Empty: there is no facade.
 	Folder string `json:"folder,omitempty"`
 	// Listen is its address, default :15016.
+	Listen string `json:"listen,omitempty"`
+}
+
+// AgentProbe is with what the agent probes links beside Istio, and answers those
+// of other members: a certificate of the mesh that the local istiod signs.
+type AgentProbe struct {
+	// Authority is HOST:PORT of the local istiod. Empty: links are tried by TCP
+	// alone.
+	Authority string `json:"authority,omitempty"`
+	// Absent says why there is no authority, for people to read.
+	Absent string `json:"absent,omitempty"`
+	// Token is the file with what the agent shows to istiod, default
+	// /var/run/secrets/eastwest-probe/token.
+	Token string `json:"token,omitempty"`
+	// Root is the file with what istiod's own certificate must lead to, default
+	// /etc/eastwest-mesh-root/root-cert.pem.
+	Root string `json:"root,omitempty"`
+	// Listen is where probes are answered, default :15018.
 	Listen string `json:"listen,omitempty"`
 }
 

@@ -34,6 +34,9 @@ type MemberClusterStatus struct {
 	Endpoints int64 `json:"endpoints"`
 	// Gateways are the addresses that peers dial.
 	Gateways []string `json:"gateways,omitempty"`
+	// Link is what connecting to the gateways found out; absent for members of the
+	// same network.
+	Link *MemberLink `json:"link,omitempty"`
 	// LastEvent is when the member last said anything.
 	LastEvent *metav1.Time `json:"lastEvent,omitempty"`
 	// CredentialExpiry is when the agent's credential for the member ends.
@@ -41,6 +44,19 @@ type MemberClusterStatus struct {
 	// Conditions are Ready, and Reachable for the gateways.
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
+
+// MemberLink is the way from the agent's cluster to a member.
+type MemberLink struct {
+	// Hop is the first broken one, address, tcp, tls, certificate, admission or
+	// answer; where the condition Reachable is true the last that was proved.
+	Hop string `json:"hop"`
+	// RTTMicroseconds is about how long a question and its answer take on a
+	// connection that stands; absent where no question was answered.
+	RTTMicroseconds int64 `json:"rttMicroseconds,omitempty"`
+}
+
+// DescriptionFix stands in a description between what is wrong and what mends it.
+const DescriptionFix = "; fix: "
 
 // Codes of a member, as the multi-cluster services of GKE spell them.
 const (

@@ -1,21 +1,46 @@
 package v1alpha1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	"crypto/sha256"
+	"encoding/hex"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
 
 // AgentNamespace is the namespace of the agent, of the records of members, and of
 // the accounts of their readers.
 const AgentNamespace = "eastwest-system"
 
-// Endings of the two keys of a member, or names of its two files: what is known
-// of it, and how to read it.
+// Endings of the keys of a member, or names of its files: what is known of it, and
+// how to read it.
 const (
 	RecordSuffix     = ".member.yaml"
 	KubeconfigSuffix = ".kubeconfig"
+	// GatewaysSuffix is a third one, beside Istio: the objects, as a JSON list, by
+	// which the consumer's istiod knows the member's advertised addresses. The agent
+	// restores them.
+	GatewaysSuffix = ".gateways.json"
 )
 
 // MemberSecret is the name of the Secret with the record of one member, as the
 // installer writes it.
 func MemberSecret(member string) string { return "member-" + member }
+
+// ProbePort is where the agent of a member answers link probes beside Istio.
+const ProbePort = 15018
+
+// ProbeService is the name of the Service through which the agents of other
+// members probe the link to a member. Each member has one of its own: services of
+// one name are merged by istiod, and where members share a network a gateway would
+// lead to any of them.
+func ProbeService(member string) string {
+	const prefix, most = "eastwest-probe-", 63
+	if len(prefix)+len(member) <= most {
+		return prefix + member
+	}
+	digest := sha256.Sum256([]byte(member))
+	return prefix + hex.EncodeToString(digest[:])[:most-len(prefix)]
+}
 
 // What joins the objects of one mesh in a cluster.
 const (
@@ -56,19 +81,31 @@ type MemberRecord struct {
 	// GatewayService is the Service of the member's gateway, NAMESPACE/NAME, default
 	// eastwest-system/eastwest-gateway.
 	GatewayService string `json:"gatewayService,omitempty"`
+	// Probe is how the agent of a member beside Istio answers through its gateway.
+	// Empty: no more than TCP is tried.
+	Probe MemberProbe `json:"probe,omitzero"`
 	// Advertised are host:port pairs which members of other networks dial. Empty:
 	// what the member's gateway Service says.
 	Advertised []string `json:"advertised,omitempty"`
 	// PodCIDRs are where the member's endpoints are; any other address is dropped.
 	// Empty: not declared.
 	PodCIDRs []string `json:"podCIDRs,omitempty"`
-	// GatewayCIDRs are where the member's gateway is; with any other address it
-	// gets no traffic from other networks. Empty: not declared.
+	// GatewayCIDRs are where the member's gateway is, by an address or by what its
+	// DNS name stands for; with any other address it gets no traffic from other
+	// networks. Empty: not declared.
 	GatewayCIDRs []string `json:"gatewayCIDRs,omitempty"`
 	// Namespaces says whose exports are taken.
 	Namespaces NamespaceRules `json:"namespaces,omitempty"`
 	// Role is "both" (default), "export", or "import": such a member offers nothing.
 	Role string `json:"role,omitempty"`
+}
+
+// MemberProbe is how the link to a member beside Istio is probed.
+type MemberProbe struct {
+	// ServerName leads the member's gateway to its agent.
+	ServerName string `json:"serverName,omitempty"`
+	// Identity is the SPIFFE ID that the agent proves.
+	Identity string `json:"identity,omitempty"`
 }
 
 // NamespaceRules says of which namespaces exports are taken. Never taken are

@@ -40,6 +40,8 @@ type MemberEvidence struct {
 	Withheld, Remedy string
 	// Dropped are parts of its objects that are not used.
 	Dropped []string
+	// Unreached is why its gateway is not reached; empty where it is, or nobody tried.
+	Unreached string
 }
 
 // Untranslated is a problem of a service, or of a member.
@@ -276,9 +278,26 @@ func (w *walk) reached(m *MemberEvidence) {
 		w.pass(m.Name, step, "its pods are on the own network")
 		return
 	}
-	var addresses []string
-	for _, gateway := range member.Gateways {
-		addresses = append(addresses, gateway.String())
+	at := addresses(member.Gateways)
+	if m.Unreached != "" {
+		w.fail(m.Name, step, fmt.Sprintf("its gateway at %s is not reached: %s", at, m.Unreached), "see /members")
+	} else {
+		w.pass(m.Name, step, "through its gateway at %s", at)
 	}
-	w.pass(m.Name, step, "through its gateway at %s", strings.Join(addresses, ", "))
+	if member.Demoted {
+		w.fail(m.Name, "priority", "its endpoints are used only where nobody else has one: its API has been lost for long, and its gateway does not answer", "see /members")
+	}
+}
+
+// addresses are those of gateways, with the names that they are of.
+func addresses(gateways []model.HostPort) string {
+	var out []string
+	for _, one := range gateways {
+		text := one.String()
+		if one.Name != "" {
+			text += " (" + one.Name + ")"
+		}
+		out = append(out, text)
+	}
+	return strings.Join(out, ", ")
 }

@@ -115,6 +115,17 @@ func TestExplain(t *testing.T) {
 			func(e *Evidence) { west(e).Offered = 0 }, "",
 			"west endpoints: of 3 endpoints none is taken",
 		},
+		"its gateway is not reached": {
+			func(e *Evidence) {
+				west(e).Unreached = "tcp: timeout"
+				e.View.Members["west"].Gateways[0].Name = "lb.example.com"
+			}, "",
+			"west way: its gateway at 192.0.2.1:15443 (lb.example.com) is not reached: tcp: timeout",
+		},
+		"it is demoted": {
+			func(e *Evidence) { e.View.Members["west"].Demoted = true }, "",
+			"west priority: its endpoints are used only where nobody else has one",
+		},
 		"there is no view": {func(e *Evidence) { e.View = nil }, "", "west view: there is no view yet"},
 		"all ports lost": {
 			func(e *Evidence) {

@@ -19,6 +19,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
+	"github.com/eastwest-mesh/eastwest/discovery/model"
 )
 
 // Cluster is what of our own is in this cluster, as seen by every replica: derived
@@ -35,7 +36,7 @@ type Cluster struct {
 	// mu guards what is below.
 	mu    sync.Mutex
 	known bool
-	ports map[PortKey]uint16
+	ports map[model.PortKey]uint16
 	wakes []chan struct{}
 }
 
@@ -109,7 +110,7 @@ func (c *Cluster) Changed() <-chan struct{} {
 
 // Ports are the ports of the gateway that lead to ports of services; false before
 // they have been read. The map must not be changed.
-func (c *Cluster) Ports() (map[PortKey]uint16, bool) {
+func (c *Cluster) Ports() (map[model.PortKey]uint16, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.ports, c.known
@@ -122,7 +123,7 @@ func (c *Cluster) refresh() {
 	if !c.known {
 		return
 	}
-	ports := map[PortKey]uint16{}
+	ports := map[model.PortKey]uint16{}
 	list, err := c.services.List(labels.Everything())
 	if err != nil {
 		return // a lister of an informer never fails

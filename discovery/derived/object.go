@@ -128,17 +128,17 @@ func (s *service) sliceObject(kind string, number int, ports []model.Port, endpo
 
 // portsOf reads which ports of the gateway a derived Service of ours holds. Ports
 // outside the range were set by somebody else, and are not believed.
-func portsOf(object *corev1.Service) map[PortKey]uint16 {
+func portsOf(object *corev1.Service) map[model.PortKey]uint16 {
 	name := object.Annotations[v1alpha1.AnnotationService]
 	key := model.ServiceKey{Namespace: object.Namespace, Name: name}
 	if object.Name != Name(key) || object.Annotations[throughAnnotation] != "gateway" {
 		return nil
 	}
-	ports := map[PortKey]uint16{}
+	ports := map[model.PortKey]uint16{}
 	for _, port := range object.Spec.Ports {
 		target := port.TargetPort.IntValue()
 		if port.Protocol == corev1.ProtocolTCP && target >= firstPort && target <= lastPort {
-			ports[PortKey{key, uint16(port.Port)}] = uint16(target)
+			ports[model.PortKey{Service: key, Number: uint16(port.Port)}] = uint16(target)
 		}
 	}
 	return ports

@@ -28,7 +28,7 @@ func TestPortsAreReadBack(t *testing.T) {
 		}
 		return object
 	}
-	if diff := cmp.Diff(map[PortKey]uint16{key("a", 80): 20000}, portsOf(written())); diff != "" {
+	if diff := cmp.Diff(map[model.PortKey]uint16{key("a", 80): 20000}, portsOf(written())); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
 	for name, change := range map[string]func(*corev1.Service){

@@ -1,7 +1,6 @@
 package derived
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -17,16 +16,6 @@ const (
 	firstPort = 20000
 	lastPort  = 29999
 )
-
-// PortKey names a port of a service.
-type PortKey struct {
-	Service model.ServiceKey
-	Number  uint16
-}
-
-func (k PortKey) compare(other PortKey) int {
-	return cmp.Or(k.Service.Compare(other.Service), cmp.Compare(k.Number, other.Number))
-}
 
 // service is a derived Service with its slices, as wanted.
 type service struct {
@@ -54,7 +43,7 @@ type backend struct {
 // wanted is what the view asks for in the own cluster. The ports of the gateway
 // are those in use, and new ones for what has none. A port of a service for which
 // none is left is missing.
-func wanted(view *model.View, own *model.Member, used map[PortKey]uint16) []service {
+func wanted(view *model.View, own *model.Member, used map[model.PortKey]uint16) []service {
 	free := newAllocator(used)
 	var list []service
 	for one := range view.Services.All() {
@@ -88,7 +77,7 @@ func derive(view *model.View, one *model.Service, own *model.Member, free *alloc
 			if port.Protocol != model.TCP {
 				continue
 			}
-			wanted.target = free.used[PortKey{one.Key, port.Number}]
+			wanted.target = free.used[model.PortKey{Service: one.Key, Number: port.Number}]
 		}
 		out.ports = append(out.ports, wanted)
 	}
@@ -105,7 +94,7 @@ func (s *service) allocate(free *allocator) {
 	kept := s.ports[:0]
 	for _, port := range s.ports {
 		if port.target == 0 {
-			port.target = free.take(PortKey{s.key, port.Number})
+			port.target = free.take(model.PortKey{Service: s.key, Number: port.Number})
 		}
 		if port.target != 0 {
 			kept = append(kept, port)
@@ -165,17 +154,17 @@ func merged(list []backend) []backend {
 
 // allocator gives out ports of the gateway.
 type allocator struct {
-	used  map[PortKey]uint16
+	used  map[model.PortKey]uint16
 	taken map[uint16]bool
 	next  uint16
 }
 
 // newAllocator starts from what is in use. Of two services that claim one port,
 // which only an edit from outside can bring about, the later one loses it.
-func newAllocator(used map[PortKey]uint16) *allocator {
-	a := &allocator{used: map[PortKey]uint16{}, taken: map[uint16]bool{}, next: firstPort}
+func newAllocator(used map[model.PortKey]uint16) *allocator {
+	a := &allocator{used: map[model.PortKey]uint16{}, taken: map[uint16]bool{}, next: firstPort}
 	maps.Copy(a.used, used)
-	for _, key := range slices.SortedFunc(maps.Keys(used), PortKey.compare) {
+	for _, key := range slices.SortedFunc(maps.Keys(used), model.PortKey.Compare) {
 		if a.taken[used[key]] {
 			delete(a.used, key)
 			continue
@@ -186,7 +175,7 @@ func newAllocator(used map[PortKey]uint16) *allocator {
 }
 
 // take gives out the lowest port that nobody has; 0 where none is left.
-func (a *allocator) take(key PortKey) uint16 {
+func (a *allocator) take(key model.PortKey) uint16 {
 	for ; a.next <= lastPort; a.next++ {
 		if !a.taken[a.next] {
 			a.taken[a.next], a.used[key] = true, a.next

@@ -47,20 +47,20 @@ var (
 )
 
 // targets are the ports of the gateway by service and port.
-func targets(list []service) map[PortKey]uint16 {
-	out := map[PortKey]uint16{}
+func targets(list []service) map[model.PortKey]uint16 {
+	out := map[model.PortKey]uint16{}
 	for _, one := range list {
 		for _, port := range one.ports {
 			if port.target != 0 {
-				out[PortKey{one.key, port.Number}] = port.target
+				out[model.PortKey{Service: one.key, Number: port.Number}] = port.target
 			}
 		}
 	}
 	return out
 }
 
-func key(name string, number uint16) PortKey {
-	return PortKey{model.ServiceKey{Namespace: "demo", Name: name}, number}
+func key(name string, number uint16) model.PortKey {
+	return model.PortKey{Service: model.ServiceKey{Namespace: "demo", Name: name}, Number: number}
 }
 
 // TestPortsStay: what is in use is never given another number, what is new gets
@@ -70,12 +70,12 @@ func TestPortsStay(t *testing.T) {
 	both := view(apart, exported("a", tcp, pods("west", "10.2.0.1")), exported("b", tcp, pods("west", "10.2.0.2")))
 	own := both.Members["east"]
 	for name, tc := range map[string]struct {
-		used, want map[PortKey]uint16
+		used, want map[model.PortKey]uint16
 	}{
-		"nothing is in use":       {nil, map[PortKey]uint16{key("a", 80): 20000, key("b", 80): 20001}},
-		"the later one is":        {map[PortKey]uint16{key("b", 80): 20000}, map[PortKey]uint16{key("a", 80): 20001, key("b", 80): 20000}},
-		"one that is gone":        {map[PortKey]uint16{key("gone", 80): 20000}, map[PortKey]uint16{key("a", 80): 20001, key("b", 80): 20002}},
-		"two claim the same port": {map[PortKey]uint16{key("a", 80): 20007, key("b", 80): 20007}, map[PortKey]uint16{key("a", 80): 20007, key("b", 80): 20000}},
+		"nothing is in use":       {nil, map[model.PortKey]uint16{key("a", 80): 20000, key("b", 80): 20001}},
+		"the later one is":        {map[model.PortKey]uint16{key("b", 80): 20000}, map[model.PortKey]uint16{key("a", 80): 20001, key("b", 80): 20000}},
+		"one that is gone":        {map[model.PortKey]uint16{key("gone", 80): 20000}, map[model.PortKey]uint16{key("a", 80): 20001, key("b", 80): 20002}},
+		"two claim the same port": {map[model.PortKey]uint16{key("a", 80): 20007, key("b", 80): 20007}, map[model.PortKey]uint16{key("a", 80): 20007, key("b", 80): 20000}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

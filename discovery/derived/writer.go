@@ -35,7 +35,7 @@ type Writer struct {
 
 	// allocated are the ports this writer gave out: the cluster's own copy of what
 	// was just written may lag behind.
-	allocated map[PortKey]uint16
+	allocated map[model.PortKey]uint16
 }
 
 // Pauses between attempts, after a failure.
@@ -113,21 +113,21 @@ func (w *Writer) Once(ctx context.Context) error {
 
 // inUse are the ports that are taken: what the cluster says wins over what was
 // given out.
-func (w *Writer) inUse(seen map[PortKey]uint16) map[PortKey]uint16 {
+func (w *Writer) inUse(seen map[model.PortKey]uint16) map[model.PortKey]uint16 {
 	used := maps.Clone(w.allocated)
 	if used == nil {
-		used = map[PortKey]uint16{}
+		used = map[model.PortKey]uint16{}
 	}
 	maps.Copy(used, seen)
 	return used
 }
 
 func (w *Writer) remember(list []service) {
-	w.allocated = map[PortKey]uint16{}
+	w.allocated = map[model.PortKey]uint16{}
 	for i := range list {
 		for _, port := range list[i].ports {
 			if port.target != 0 {
-				w.allocated[PortKey{list[i].key, port.Number}] = port.target
+				w.allocated[model.PortKey{Service: list[i].key, Number: port.Number}] = port.target
 			}
 		}
 	}

@@ -41,10 +41,12 @@ type agent struct {
 	admitted  atomic.Pointer[[]*tlsv3.Secret]
 
 	mu sync.Mutex // guards what follows, and that publications are in order
-	// budget is how many checks go up to a pod; clients narrow who may enter.
+	// budget is how many checks go up to a pod; clients narrow who may enter; nearest
+	// is whether endpoints that are near are preferred.
 	budget    int
+	nearest   bool
 	clients   map[model.ServiceKey][]string
-	listeners map[translate.PortKey]uint16
+	listeners map[model.PortKey]uint16
 	view      *model.View
 	shown     translate.Set
 	// publisher is nil while the agent is down.
@@ -150,7 +152,7 @@ func (a *agent) kill() {
 }
 
 // show makes a view the agent's.
-func (a *agent) show(view *model.View, listeners map[translate.PortKey]uint16) {
+func (a *agent) show(view *model.View, listeners map[model.PortKey]uint16) {
 	a.t.Helper()
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -177,7 +179,7 @@ func (a *agent) publishLocked(whole bool) {
 	}
 	options := translate.Options{
 		TrustDomain: testca.TrustDomain, Roots: a.authority.Roots(), Listeners: a.listeners,
-		Clients: a.clients, Bind: netip.MustParseAddr(a.view.Members[a.member].Gateways[0].Host),
+		Clients: a.clients, NearestByDefault: a.nearest, Bind: netip.MustParseAddr(a.view.Members[a.member].Gateways[0].Host),
 	}
 	options.EndToEnd = translate.WithinBudget(a.view, a.from, options, a.budget)
 	set := translate.Gateway(a.view, a.from, options)

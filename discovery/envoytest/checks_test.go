@@ -17,7 +17,7 @@ func TestChecksProveThatAPodAccepts(t *testing.T) {
 	t.Parallel()
 	m := newMesh(t, c1, c2)
 	good, dying, vanishing := m.pod(c2), m.pod(c2), m.pod(c2)
-	ports := map[string]translate.PortKey{}
+	ports := map[string]model.PortKey{}
 	for name, one := range map[string]*pod{"good": good, "dying": dying, "vanishing": vanishing} {
 		ports[name] = m.export(name, database, map[model.MemberName][]string{c2: {one.address}})
 	}
@@ -65,7 +65,7 @@ func unhealthy(t *testing.T, bound time.Duration, health func() error) time.Dura
 }
 
 // tcpHealthy proves that a check by TCP or TLS would have found nothing.
-func tcpHealthy(t *testing.T, m *mesh, port translate.PortKey) {
+func tcpHealthy(t *testing.T, m *mesh, port model.PortKey) {
 	t.Helper()
 	checking := peer{
 		address: m.inbound(c2), sni: translate.InboundName(port), alpn: "istio",

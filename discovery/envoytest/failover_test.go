@@ -15,7 +15,7 @@ import (
 // that speaks to it from c1.
 type pair struct {
 	*mesh
-	port          translate.PortKey
+	port          model.PortKey
 	local, remote *pod
 	gateways      map[model.MemberName]*gateway
 	// at is where clients in c1 reach the service.

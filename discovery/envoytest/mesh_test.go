@@ -39,7 +39,7 @@ type mesh struct {
 	members  map[model.MemberName]*model.Member
 	services map[model.ServiceKey]*model.Service
 	// listeners are the gateways' ports.
-	listeners map[translate.PortKey]uint16
+	listeners map[model.PortKey]uint16
 	pods      map[model.MemberName]int
 }
 
@@ -49,7 +49,7 @@ func newMesh(t *testing.T, names ...model.MemberName) *mesh {
 	m := &mesh{
 		t: t, subnet: fmt.Sprintf("%s.%d", run.network, run.meshes.Add(1)), root: testca.Root(t),
 		agents: map[model.MemberName]*agent{}, members: map[model.MemberName]*model.Member{},
-		services: map[model.ServiceKey]*model.Service{}, listeners: map[translate.PortKey]uint16{},
+		services: map[model.ServiceKey]*model.Service{}, listeners: map[model.PortKey]uint16{},
 		pods: map[model.MemberName]int{},
 	}
 	for _, name := range names {
@@ -86,7 +86,7 @@ func (m *mesh) podAddress(of model.MemberName) string {
 
 // export makes or replaces a service; backends are the addresses of its pods. A
 // member without a pod exports it all the same.
-func (m *mesh) export(name string, port model.Port, backends map[model.MemberName][]string) translate.PortKey {
+func (m *mesh) export(name string, port model.Port, backends map[model.MemberName][]string) model.PortKey {
 	key := model.ServiceKey{Namespace: "sample", Name: name}
 	service := &model.Service{Key: key, Ports: []model.Port{port}}
 	for _, member := range []model.MemberName{c1, c2, c3} {
@@ -104,7 +104,7 @@ func (m *mesh) export(name string, port model.Port, backends map[model.MemberNam
 		}
 	}
 	m.services[key] = service
-	at := translate.PortKey{Service: key, Number: port.Number}
+	at := model.PortKey{Service: key, Number: port.Number}
 	if m.listeners[at] == 0 {
 		m.listeners[at] = uint16(20000 + len(m.listeners))
 	}
@@ -127,7 +127,7 @@ func (m *mesh) publish() {
 }
 
 // egress is where clients in a member reach a port of a service.
-func (m *mesh) egress(from model.MemberName, port translate.PortKey) string {
+func (m *mesh) egress(from model.MemberName, port model.PortKey) string {
 	return fmt.Sprintf("%s:%d", m.members[from].Gateways[0].Host, m.listeners[port])
 }
 

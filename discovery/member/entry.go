@@ -34,6 +34,8 @@ type entry struct {
 	name               model.MemberName
 	origin             string
 	kubeconfig, record []byte
+	// gateways is nil where there is no such file.
+	gateways []byte
 	// broken is why a file of it could not be read.
 	broken string
 	digest [sha256.Size]byte
@@ -55,6 +57,7 @@ func (b bundle) entries() []entry {
 		one := entry{
 			name: model.MemberName(name), origin: b.origin,
 			kubeconfig: b.files[name+kubeconfigSuffix], record: b.files[name+recordSuffix],
+			gateways: b.files[name+v1alpha1.GatewaysSuffix],
 		}
 		for _, file := range []string{name + kubeconfigSuffix, name + recordSuffix} {
 			if reason, found := b.broken[file]; found {
@@ -65,6 +68,7 @@ func (b bundle) entries() []entry {
 		fmt.Fprintf(sum, "%d %d ", len(one.kubeconfig), len(one.record))
 		sum.Write(one.kubeconfig)
 		sum.Write(one.record)
+		sum.Write(one.gateways)
 		sum.Sum(one.digest[:0])
 		all = append(all, one)
 	}
@@ -117,7 +121,7 @@ func (e entry) parse(policy kubeconfig.Policy) (Member, *Problem) {
 		return Member{}, e.problem(kubeconfig.CodeInvalid, "the kubeconfig cannot be read")
 	}
 	expires, _ := kubeconfig.Expiry(cluster.Config.BearerToken)
-	return Member{Record: record, Config: cluster.Config, Expires: expires, Origin: e.origin}, nil
+	return Member{Record: record, Config: cluster.Config, Expires: expires, Origin: e.origin, Gateways: e.gateways}, nil
 }
 
 func (e entry) problem(reason, message string) *Problem {

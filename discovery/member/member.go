@@ -45,6 +45,9 @@ type Member struct {
 	Expires time.Time
 	// Origin is the Secret or folder that it came from.
 	Origin string
+	// Gateways are recorded objects with its advertised addresses, as JSON; nil where
+	// there are none.
+	Gateways []byte
 }
 
 // Name is the member's name.

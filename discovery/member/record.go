@@ -58,6 +58,10 @@ func validate(record *v1alpha1.MemberRecord) []error {
 	if record.Identity != "" && (!strings.HasPrefix(record.Identity, "spiffe://") || !printable(record.Identity, 2048)) {
 		add("identity %s is not a SPIFFE ID", quote(record.Identity))
 	}
+	if probe := record.Probe; (probe.ServerName == "") != (probe.Identity == "") ||
+		!printable(probe.ServerName, 255) || !printable(probe.Identity, 2048) {
+		add("probe has not both a server name and an identity, or they are too long or not printable")
+	}
 	if record.GatewayService != "" {
 		namespace, name, found := strings.Cut(record.GatewayService, "/")
 		if !found || len(validation.IsDNS1123Label(namespace)) > 0 || len(validation.IsDNS1123Label(name)) > 0 {

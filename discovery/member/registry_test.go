@@ -68,6 +68,11 @@ func TestMembersJoinChangeAndLeave(t *testing.T) {
 	s.set("b", files(t, "north")).expect("join north")
 	s.set("a", map[string][]byte{"east.kubeconfig": kubeconfigOf(t, "east", "rotated")}).expect("replace east")
 	s.set("a", map[string][]byte{"west.member.yaml": recordOf("west", "uid: uid-west", "region: eu")}).expect("replace west")
+	s.set("a", map[string][]byte{"west.gateways.json": []byte("[1]")}).expect("replace west")
+	if got := string(s.log.members["west"].Gateways); got != "[1]" {
+		t.Errorf("the recorded gateways are %q", got)
+	}
+	s.set("a", map[string][]byte{"west.gateways.json": nil}).expect("replace west")
 	s.set("a", map[string][]byte{"west.member.yaml": nil, "west.kubeconfig": nil}).expect("leave west")
 	delete(s.bundles, "b")
 	s.expect("leave north")
@@ -140,6 +145,7 @@ func TestRecords(t *testing.T) {
 		"a role":                {string(recordOf("east", "role: admin")), `role "admin"`},
 		"a gateway Service":     {string(recordOf("east", "gatewayService: gateway")), `gatewayService "gateway" is not NAMESPACE/NAME`},
 		"an identity":           {string(recordOf("east", "identity: east")), "SPIFFE"},
+		"half of a probe":       {string(recordOf("east", "probe: {serverName: x}")), "probe has not both"},
 		"an advertised address": {string(recordOf("east", "advertised: [192.0.2.1]")), "is not HOST:PORT"},
 		"a scoped address":      {string(recordOf("east", "advertised: ['[fe80::1%eth0]:1']")), "is not HOST:PORT"},
 		"a pod CIDR":            {string(recordOf("east", "podCIDRs: [10.0.0.0]")), "is not a CIDR"},

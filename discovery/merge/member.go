@@ -47,5 +47,5 @@ func mergeMembers(previous map[model.MemberName]*model.Member, shards map[model.
 func equalMember(a, b *model.Member) bool {
 	return a == b || a.Name == b.Name && a.ID == b.ID && a.Network == b.Network && a.Region == b.Region &&
 		a.UID == b.UID && a.Identity == b.Identity && a.State == b.State && a.Demoted == b.Demoted &&
-		slices.Equal(a.Gateways, b.Gateways)
+		slices.Equal(a.Gateways, b.Gateways) && slices.Equal(a.GatewayCIDRs, b.GatewayCIDRs)
 }

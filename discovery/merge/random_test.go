@@ -80,6 +80,9 @@ func (m *mesh) record(name model.MemberName, shard *model.Shard) {
 	if m.random.IntN(4) == 0 {
 		member.Gateways = []model.HostPort{{Host: "192.0.2.1", Port: uint16(m.random.IntN(3))}}
 	}
+	if m.random.IntN(4) == 0 {
+		member.GatewayCIDRs = []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), m.random.IntN(2))}
+	}
 	m.shards[name] = &model.Shard{Member: &member, Services: shard.Services}
 }
 
@@ -147,6 +150,7 @@ func check(t *testing.T, m *mesh, steps int) {
 func comparing() []gocmp.Option {
 	return []gocmp.Option{
 		gocmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
+		gocmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
 		gocmp.Comparer(func(a, b model.Zone) bool { return a == b }),
 		gocmp.Transformer("map", byKey),
 	}

@@ -34,12 +34,18 @@ var (
 	watchedBytes  = gauge("member_watched_bytes", "About how much memory the kept objects of a member take.", "member")
 	events        = counter("member_events_total", "Changes that a member reported since the agent started.", "member")
 	swaps         = counter("member_credential_swaps_total", "How often another credential or record of a member took the place of one in use.", "member")
+	reopened      = counter("member_watches_reopened_total", "Watches of a member that took the place of one that had ended. A server ends each every half hour or so.", "member", "resource")
 	lastEvent     = gauge("member_last_event_timestamp_seconds", "When a member last reported a change.", "member")
 	expiry        = gauge("member_credential_expiry_timestamp_seconds", "When the agent's credential for a member ends; absent where it does not say.", "member")
 	faults        = gauge("member_faults", "What keeps a member from being watched, by reason.", "member", "reason")
 	problems      = gauge("member_problems", "What is wrong with the exports of a member, by reason.", "member", "reason")
 	dropped       = counter("member_dropped_total", "Parts of a member's objects that are not used, by reason.", "member", "reason")
 	records       = gauge("record_problems", "Records of members that are not used, by reason.", "reason")
+	linkUp        = gauge("link_up", "1 where a member on another network was reached as far as it is tried, 0 where not.", "member")
+	linkRTT       = gauge("link_rtt_seconds", "How long a question to a member and its answer took last, on a connection that stands; absent where nothing was answered.", "member")
+	linkFailures  = counter("link_failures_total", "Probes of a member that failed, by the hop where they did.", "member", "hop")
+	addressesKept = gauge("advertised_addresses_kept", "1 where the local istiod is told a member's advertised addresses as they were recorded; absent where there are none, and on replicas that do not write.", "member")
+	restored      = counter("advertised_addresses_restored_total", "How often what tells the local istiod a member's advertised addresses was restored.", "member")
 	viewServices  = gauge("view_services", "Services of the view: names that any member exports.")
 	viewEndpoints = gauge("view_endpoints", "Endpoints of the view.")
 	viewComplete  = gauge("view_complete", "1 once every member has been listed since the agent started.")
@@ -74,8 +80,8 @@ const prefix = "eastwest_"
 
 // all are the metrics, in the order above.
 var all = []*metric{
-	buildInfo, leader, members, memberState, services, endpoints, objects, watchedBytes, events, swaps, lastEvent, expiry, faults,
-	problems, dropped, records, viewServices, viewEndpoints, viewComplete, untranslated, streams, unacked, opened, rejected,
+	buildInfo, leader, members, memberState, services, endpoints, objects, watchedBytes, events, swaps, reopened, lastEvent, expiry, faults,
+	problems, dropped, linkUp, linkRTT, linkFailures, addressesKept, restored, records, viewServices, viewEndpoints, viewComplete, untranslated, streams, unacked, opened, rejected,
 	responses, resources, removed, sentBytes, acks, nacks, staleNonces, snapshotWrites, snapshotFailures, snapshotSize, snapshotWritten,
 }
 

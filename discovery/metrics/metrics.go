@@ -42,9 +42,30 @@ type Member struct {
 	Objects              map[string]int
 	Bytes, Events, Swaps int
 	LastEvent, Expires   time.Time
+	// Reopened are watches that took the place of one that had ended, by resource.
+	Reopened map[string]int
 	// Faults and Problems are those of now, Dropped those since the start; all by
 	// reason.
 	Faults, Problems, Dropped map[string]int
+	// Link is nil where the way to the member is not probed, Addresses where it has no
+	// advertised ones or another replica keeps them.
+	Link      *Link
+	Addresses *Addresses
+}
+
+// Addresses is what is counted of a member's advertised addresses.
+type Addresses struct {
+	Kept     bool
+	Restored int
+}
+
+// Link is what is counted of the way to a member.
+type Link struct {
+	Up bool
+	// RTT is zero where nothing was answered.
+	RTT time.Duration
+	// Failures are those since the start, by hop.
+	Failures map[string]int
 }
 
 // View is what is counted of the view.
@@ -178,11 +199,27 @@ func (m *Member) collect(set setter) {
 	set(watchedBytes, float64(m.Bytes), name)
 	set(events, float64(m.Events), name)
 	set(swaps, float64(m.Swaps), name)
+	byReason(set, reopened, m.Reopened, name)
 	moment(set, lastEvent, m.LastEvent, name)
 	moment(set, expiry, m.Expires, name)
 	byReason(set, faults, m.Faults, name)
 	byReason(set, problems, m.Problems, name)
 	byReason(set, dropped, m.Dropped, name)
+	if m.Link != nil {
+		m.Link.collect(set, name)
+	}
+	if m.Addresses != nil {
+		set(addressesKept, one(m.Addresses.Kept), name)
+		set(restored, float64(m.Addresses.Restored), name)
+	}
+}
+
+func (l *Link) collect(set setter, name string) {
+	set(linkUp, one(l.Up), name)
+	if l.RTT > 0 {
+		set(linkRTT, l.RTT.Seconds(), name)
+	}
+	byReason(set, linkFailures, l.Failures, name)
 }
 
 // moment leaves out what never was: 1970 would look like a long time ago.

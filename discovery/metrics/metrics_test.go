@@ -28,9 +28,11 @@ func facts() Facts {
 		Members: []Member{
 			{
 				Name: "east", State: model.Ready, Services: 5, Endpoints: 6, Objects: map[string]int{"services": 7}, Bytes: 8, Events: 9, Swaps: 10,
-				LastEvent: at, Expires: at, Faults: count, Problems: count, Dropped: count,
+				Reopened: map[string]int{"services": 26}, LastEvent: at, Expires: at, Faults: count, Problems: count, Dropped: count,
+				Link:      &Link{Up: true, RTT: 24 * time.Millisecond, Failures: map[string]int{"tcp": 25}},
+				Addresses: &Addresses{Kept: true, Restored: 26},
 			},
-			{Name: "west", State: model.Stale},
+			{Name: "west", State: model.Stale, Link: &Link{}},
 		},
 		XDS: &XDS{
 			Streams: 11, Unacked: 12, Opened: 13, Rejected: count, Responses: 14, Resources: 15, Removed: 16, Bytes: 17,

@@ -30,7 +30,10 @@ type Member struct {
 	Identity string
 	// Gateways are the addresses that members of other networks dial.
 	Gateways []HostPort
-	State    State
+	// GatewayCIDRs are where the addresses of names among them must be; none where
+	// nobody declared any.
+	GatewayCIDRs []netip.Prefix
+	State        State
 	// Demoted members are used only where nobody else has an endpoint.
 	Demoted bool
 }
@@ -40,6 +43,9 @@ type HostPort struct {
 	// Host is an IP address or a DNS name.
 	Host string
 	Port uint16
+	// Name is the DNS name that Host was an answer for; empty where Host was said
+	// as it is.
+	Name string
 }
 
 // IP is the host as an address; it is false for a DNS name.

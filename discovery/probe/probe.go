@@ -1,8 +1,10 @@
 // Package probe owns whether the gateways of other members answer: it connects to
-// each as the own member's gateways do, and asks it for nothing but an answer. What
-// it finds is seen within seconds, whether there is traffic or not.
+// each as the own member's gateways do, and asks it, or the Responder behind it, for
+// nothing but an answer. What it finds is seen within seconds, whether there is
+// traffic or not.
 //
-// It must not know what members offer, nor who reads what it finds.
+// It must not know what members offer, what kind of mesh they are in, nor who reads
+// what it finds.
 package probe
 
 import (
@@ -26,12 +28,14 @@ const (
 	HopAddress Hop = "address"
 	// HopTCP: something accepts at the address.
 	HopTCP Hop = "tcp"
-	// HopTLS: it speaks TLS.
+	// HopTLS: it speaks TLS, under the server name that is asked for.
 	HopTLS Hop = "tls"
-	// HopCertificate: it proves to be the member's gateway.
+	// HopCertificate: whoever answers proves to be the member's.
 	HopCertificate Hop = "certificate"
-	// HopAdmission: it lets our gateways in.
+	// HopAdmission: it lets us in.
 	HopAdmission Hop = "admission"
+	// HopAnswer: the member itself answers, behind its gateway.
+	HopAnswer Hop = "answer"
 )
 
 // Target is a member on another network.
@@ -39,18 +43,33 @@ type Target struct {
 	Member model.MemberName
 	// Addresses are those of its gateways, one of which must answer.
 	Addresses []model.HostPort
-	// Identity that its gateways must prove.
+	// Identity that must be proved: of its gateways, or of its Responder.
 	Identity string
+	// Way is how it is asked; nil asks its gateways themselves.
+	Way *Way
+	// Short says why no more than TCP is tried; empty: the whole way is.
+	Short string
+	// Excuse is asked where the gateway accepts and nothing answers behind it. It says
+	// why that is no fault of the way; nil, or empty: it is one.
+	Excuse func(ctx context.Context) string
+}
+
+func (t *Target) way() Way {
+	if t.Way == nil {
+		return gatewayWay
+	}
+	return *t.Way
 }
 
 // Result is what was found out about a member.
 type Result struct {
 	OK bool
-	// Hop is the first broken one, and Message why; of a way that is whole, the last
-	// one that was tried.
+	// Hop is the first broken one, and Message why; of a way that is not broken, the
+	// last one that was proved, and why no more was tried.
 	Hop     Hop
 	Message string
-	// RTT is the time from dialling to the answer.
+	// RTT is how long a question and its answer took on a connection that stood
+	// already: no handshake is in it. Zero where nothing was answered.
 	RTT time.Duration
 	// Since is when it became OK, or ceased to be.
 	Since time.Time
@@ -60,9 +79,9 @@ type Result struct {
 type Options struct {
 	// Targets are those of now.
 	Targets func() []Target
-	// Certificate is that of the own member's gateways, Roots what the others' must
-	// lead to. Without a certificate nothing but TCP can be tried: gateways of an
-	// istiod admit identities of its mesh only.
+	// Certificate is the own one, of an identity that is let in, and Roots what the
+	// others' must lead to. Where there is none at the moment, no more than TCP is
+	// tried.
 	Certificate func() (*tls.Certificate, error)
 	Roots       func() *x509.CertPool
 	// Interval between probes of a member; 2 s by default.
@@ -87,6 +106,8 @@ type Prober struct {
 	mu      sync.Mutex
 	results map[model.MemberName]Result
 	failed  map[model.MemberName]int
+	// counts are all failures since the start, by their hop.
+	counts map[model.MemberName]map[Hop]int
 }
 
 // New returns a Prober that has found out nothing yet.
@@ -96,7 +117,7 @@ func New(options Options) *Prober {
 	}
 	return &Prober{
 		options: options, changed: make(chan struct{}, 1),
-		results: map[model.MemberName]Result{}, failed: map[model.MemberName]int{},
+		results: map[model.MemberName]Result{}, failed: map[model.MemberName]int{}, counts: map[model.MemberName]map[Hop]int{},
 	}
 }
 
@@ -109,6 +130,13 @@ func (p *Prober) Result(member model.MemberName) (Result, bool) {
 	defer p.mu.Unlock()
 	result, known := p.results[member]
 	return result, known
+}
+
+// Failures are how many probes of a member failed at which hop, since the start.
+func (p *Prober) Failures(member model.MemberName) map[Hop]int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return maps.Clone(p.counts[member])
 }
 
 // Run probes until ctx ends.
@@ -150,6 +178,7 @@ func (p *Prober) forget(targets []Target) {
 	}
 	maps.DeleteFunc(p.results, func(name model.MemberName, _ Result) bool { return gone(name) })
 	maps.DeleteFunc(p.failed, func(name model.MemberName, _ int) bool { return gone(name) })
+	maps.DeleteFunc(p.counts, func(name model.MemberName, _ map[Hop]int) bool { return gone(name) })
 }
 
 // note keeps a result. One failure is none: a packet may be lost.
@@ -157,6 +186,12 @@ func (p *Prober) note(member model.MemberName, now Result) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	before, known := p.results[member]
+	if !now.OK {
+		if p.counts[member] == nil {
+			p.counts[member] = map[Hop]int{}
+		}
+		p.counts[member][now.Hop]++
+	}
 	if now.OK {
 		p.failed[member] = 0
 	} else if p.failed[member]++; p.failed[member] < failures && before.OK {

@@ -121,14 +121,15 @@ func TestTheFirstBrokenHopIsNamed(t *testing.T) {
 	}
 }
 
-// TestWithoutACertificate nothing but TCP is tried, and the result says so.
-func TestWithoutACertificate(t *testing.T) {
+// TestTCPAlone: the result says that no more was tried, and why.
+func TestTCPAlone(t *testing.T) {
 	t.Parallel()
 	p := New(Options{})
-	if got := p.probe(t.Context(), Target{Addresses: []model.HostPort{silent(t, "")}}); !got.OK || got.Hop != HopTCP {
+	const why = "its agent is too old"
+	if got := p.probe(t.Context(), Target{Addresses: []model.HostPort{silent(t, "")}, Short: why}); !got.OK || got.Hop != HopTCP || got.Message != why || got.RTT != 0 {
 		t.Errorf("something accepts: %+v", got)
 	}
-	if got := p.probe(t.Context(), Target{Addresses: []model.HostPort{{Host: "127.0.0.1", Port: 1}}}); got.OK || got.Hop != HopTCP {
+	if got := p.probe(t.Context(), Target{Addresses: []model.HostPort{{Host: "127.0.0.1", Port: 1}}, Short: why}); got.OK || got.Hop != HopTCP || got.Message == why {
 		t.Errorf("nobody accepts: %+v", got)
 	}
 }
@@ -155,8 +156,11 @@ func TestOneFailureIsNone(t *testing.T) {
 			t.Errorf("step %d: OK %v, woken %v", i+1, got.OK, woken)
 		}
 	}
+	if got := p.Failures("west"); got[HopTCP] != 4 || len(got) != 1 {
+		t.Errorf("failures are %v, want 4 of tcp", got)
+	}
 	p.round(t.Context())
-	if _, known := p.Result("west"); known {
+	if _, known := p.Result("west"); known || len(p.Failures("west")) > 0 {
 		t.Error("a member that left is remembered")
 	}
 }

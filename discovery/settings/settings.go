@@ -25,6 +25,8 @@ const (
 	DataPlaneNone  = "none"
 	SourceSecrets  = "secrets"
 	SourceFolder   = "folder"
+	PreferNone     = "none"
+	PreferNearest  = "nearest"
 )
 
 // Settings are the file after defaults, and what its texts mean.
@@ -111,15 +113,20 @@ func setDefaults(file *v1alpha1.AgentConfig) {
 	orElse(&file.DataPlane, DataPlaneEnvoy)
 	orElse(&file.Members.Source, SourceSecrets)
 	orElse(&file.Members.Namespace, "eastwest-system")
+	orElse(&file.Locality.Prefer, PreferNone)
 	orElse(&file.StaleAfter, "15m")
 	orElse(&file.SyncDeadline, "10s")
 	orElse(&file.Listen.XDS, ":15012")
 	orElse(&file.Listen.Admin, "127.0.0.1:15014")
 	orElse(&file.Listen.Health, ":15020")
 	orElse(&file.Facade.Listen, ":15016")
+	orElse(&file.Probe.Token, "/var/run/secrets/eastwest-probe/token")
+	orElse(&file.Probe.Root, "/etc/eastwest-mesh-root/root-cert.pem")
+	orElse(&file.Probe.Listen, ":15018")
 	limits := &file.Limits
 	for field, value := range map[**int64]int64{
 		&limits.Services: 5000, &limits.Endpoints: 100_000, &limits.Bytes: 64 << 20, &limits.EventsPerSecond: 2000,
+		&limits.Checks: 1000,
 	} {
 		if *field == nil {
 			*field = &value

@@ -28,7 +28,8 @@ func TestTheLeastFileGetsAllDefaults(t *testing.T) {
 	if file.Member.ClusterID != "east" || file.TrustDomain != "cluster.local" || file.DataPlane != DataPlaneEnvoy ||
 		file.Members.Source != SourceSecrets || file.Members.Namespace != "eastwest-system" ||
 		file.Listen.XDS != ":15012" || file.Listen.Admin != "127.0.0.1:15014" || file.Listen.Health != ":15020" ||
-		*file.Limits.Services != 5000 || *file.Limits.Endpoints != 100_000 || *file.Limits.Bytes != 64<<20 || *file.Limits.EventsPerSecond != 2000 {
+		*file.Limits.Services != 5000 || *file.Limits.Endpoints != 100_000 || *file.Limits.Bytes != 64<<20 || *file.Limits.EventsPerSecond != 2000 || *file.Limits.Checks != 1000 ||
+		file.Locality.Prefer != PreferNone {
 		t.Errorf("got %+v", file)
 	}
 	if got.StaleAfter != 15*time.Minute || got.SyncDeadline != 10*time.Second {
@@ -46,7 +47,8 @@ func TestWhatIsSaidIsKept(t *testing.T) {
 dataPlane: none
 exports: {policy: [{namespace: shop, name: '*'}]}
 members: {source: folder, folder: /etc/members}
-limits: {services: 1, endpoints: 2, bytes: 3, eventsPerSecond: 4}
+limits: {services: 1, endpoints: 2, bytes: 3, eventsPerSecond: 4, checks: 0}
+locality: {prefer: nearest}
 staleAfter: 1h
 syncDeadline: 3s
 listen: {xds: '[::1]:1', admin: localhost:2, health: 0.0.0.0:3}
@@ -55,7 +57,7 @@ snapshot: {folder: /var/lib/eastwest}
 	if err != nil {
 		t.Fatal(err)
 	}
-	if file := got.File; file.DataPlane != DataPlaneNone || file.Exports.Policy[0].Name != "*" || *file.Limits.EventsPerSecond != 4 ||
+	if file := got.File; file.DataPlane != DataPlaneNone || file.Exports.Policy[0].Name != "*" || *file.Limits.EventsPerSecond != 4 || *file.Limits.Checks != 0 || file.Locality.Prefer != PreferNearest ||
 		got.StaleAfter != time.Hour || file.Snapshot.Folder != "/var/lib/eastwest" || got.SyncDeadline != 3*time.Second {
 		t.Errorf("got %+v", got)
 	}
@@ -80,6 +82,9 @@ func TestRejects(t *testing.T) {
 		"a negative duration":         {least + "syncDeadline: -1s\n", []string{`syncDeadline "-1s" is shorter than a second`}},
 		"a quota of 0":                {least + "limits: {services: 0}\n", []string{"limits.services is 0"}},
 		"a negative quota":            {least + "limits: {bytes: -5}\n", []string{"limits.bytes is -5"}},
+		"a preference":                {least + "locality: {prefer: cheapest}\n", []string{`locality.prefer "cheapest" is not one of none, nearest`}},
+		"checks below none":           {least + "limits: {checks: -1}\n", []string{"limits.checks is -1: it must be from 0 to 20000"}},
+		"checks for a whole core":     {least + "limits: {checks: 20001}\n", []string{"limits.checks is 20001"}},
 		"a data plane":                {least + "dataPlane: nginx\n", []string{`dataPlane "nginx" is not one of envoy, none`}},
 		"a source":                    {least + "members: {source: etcd}\n", []string{`members.source "etcd" is not one of secrets, folder`}},
 		"a folder without path":       {least + "members: {source: folder}\n", []string{`members.folder "" is not an absolute path`}},
@@ -93,6 +98,12 @@ func TestRejects(t *testing.T) {
 			`admit[0]: "shop/a b" is not the name of a service`, `admit[0].members:`, `admit[2]: "shop/web" is named twice`,
 		}},
 		"a facade in a relative folder": {least + "facade: {folder: x}\n", []string{`facade.folder "x" is not an absolute path`}},
+		"a probe that cannot be": {
+			least + "probe: {authority: istiod, token: x, root: roots, listen: z}\n", []string{
+				`probe.authority "istiod" is not HOST:PORT`, "probe.authority is set, but dataPlane is envoy", `probe.listen "z" is not an address`,
+				`probe.root "roots" is not an absolute path`, `probe.token "x" is not an absolute path`,
+			},
+		},
 		"all of A01 at once": {
 			strings.Replace(least, "name: east", "name: East", 1) + "colour: red\nstaleAfter: soon\nlimits: {endpoints: 0, bytes: many}\ntrustDomain: a_b\n",
 			[]string{

@@ -31,6 +31,7 @@ func validate(settings *Settings) []error {
 	all = append(all, validateExports(file.Exports.Policy)...)
 	all = append(all, validateAdmit(file.Admit)...)
 	all = append(all, validateSource(file.Members)...)
+	add(oneOf("locality.prefer", file.Locality.Prefer, PreferNone, PreferNearest))
 	all = append(all, validateLimits(file.Limits)...)
 	var err error
 	settings.StaleAfter, err = duration("staleAfter", file.StaleAfter)
@@ -41,6 +42,7 @@ func validate(settings *Settings) []error {
 	add(loopback("listen.admin", file.Listen.Admin))
 	add(address("listen.health", file.Listen.Health))
 	add(address("facade.listen", file.Facade.Listen))
+	all = append(all, validateProbe(file)...)
 	if folder := file.Facade.Folder; folder != "" && !filepath.IsAbs(folder) {
 		add(flaw("facade.folder %s is not an absolute path", quote(folder)))
 	}
@@ -136,6 +138,9 @@ func validateSource(members v1alpha1.AgentMembers) []error {
 	return all
 }
 
+// mostChecks would keep a whole core of a gateway busy: 1,000 take a twentieth.
+const mostChecks = 20_000
+
 func validateLimits(limits v1alpha1.AgentLimits) []error {
 	var all []error
 	for _, one := range []struct {
@@ -151,6 +156,32 @@ func validateLimits(limits v1alpha1.AgentLimits) []error {
 			all = append(all, flaw("limits.%s is %d: it must be at least 1, and at most 2^40", one.field, one.value))
 		}
 	}
+	if checks := *limits.Checks; checks < 0 || checks > mostChecks {
+		all = append(all, flaw("limits.checks is %d: it must be from 0 to %d", checks, mostChecks))
+	}
+	return all
+}
+
+func validateProbe(file *v1alpha1.AgentConfig) []error {
+	var all []error
+	if authority := file.Probe.Authority; authority != "" {
+		host, port, err := net.SplitHostPort(authority)
+		if number, numberErr := strconv.Atoi(port); err != nil || numberErr != nil || number < 1 || number > 65535 || host == "" {
+			all = append(all, flaw("probe.authority %s is not HOST:PORT", quote(authority)))
+		}
+		if file.DataPlane == DataPlaneEnvoy {
+			all = append(all, flaw("probe.authority is set, but dataPlane is %s: its agent signs certificates itself", DataPlaneEnvoy))
+		}
+	}
+	for field, path := range map[string]string{"probe.root": file.Probe.Root, "probe.token": file.Probe.Token} {
+		if !filepath.IsAbs(path) {
+			all = append(all, flaw("%s %s is not an absolute path", field, quote(path)))
+		}
+	}
+	if err := address("probe.listen", file.Probe.Listen); err != nil {
+		all = append(all, err)
+	}
+	slices.SortFunc(all, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return all
 }
 

@@ -121,7 +121,7 @@ func (d *decoder) member() *model.Member {
 		Region: d.text(), UID: d.text(), Identity: d.text(),
 	}
 	for range d.count() {
-		m.Gateways = append(m.Gateways, model.HostPort{Host: d.text(), Port: d.port()})
+		m.Gateways = append(m.Gateways, model.HostPort{Host: d.text(), Port: d.port(), Name: d.text()})
 	}
 	m.State = model.State(d.word(uint8(model.Quarantined)))
 	m.Demoted = d.word(1) == 1

@@ -53,6 +53,7 @@ func (e *encoder) flag(value bool) {
 	}
 }
 
+// member leaves out what the member's record says anew.
 func (e *encoder) member(m *model.Member) {
 	for _, text := range []string{string(m.Name), string(m.ID), string(m.Network), m.Region, m.UID, m.Identity} {
 		e.text(text)
@@ -61,6 +62,7 @@ func (e *encoder) member(m *model.Member) {
 	for _, gateway := range m.Gateways {
 		e.text(gateway.Host)
 		e.number(int(gateway.Port))
+		e.text(gateway.Name)
 	}
 	e.byte(uint8(m.State))
 	e.flag(m.Demoted)

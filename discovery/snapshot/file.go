@@ -19,7 +19,7 @@ const Name = "last.shards"
 // The header: magic, version, length of the payload, SHA-256 of the payload.
 const (
 	magic      = "eastwest"
-	version    = 1
+	version    = 2
 	headerSize = len(magic) + 4 + 8 + sha256.Size
 )
 

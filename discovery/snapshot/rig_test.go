@@ -43,7 +43,7 @@ func mesh(endpoints int) Shards {
 		"east": {
 			Member: &model.Member{
 				Name: "east", ID: "cluster-1", Network: "net-east", Region: "eu", UID: "uid-1", Identity: "spiffe://td/ns/n/sa/s",
-				Gateways: []model.HostPort{{Host: "192.0.2.1", Port: 15443}, {Host: "gateway.example.com", Port: 443}}, State: model.Degraded, Demoted: true,
+				Gateways: []model.HostPort{{Host: "192.0.2.1", Port: 15443}, {Host: "198.51.100.1", Port: 443, Name: "gateway.example.com"}}, State: model.Degraded, Demoted: true,
 			},
 			Services: map[model.ServiceKey]*model.Offer{cart: offer, headless.Key: headless},
 		},

@@ -31,7 +31,7 @@ func code(found []finding) string {
 }
 
 // Fix stands in a description between what is wrong and what mends it.
-const Fix = "; fix: "
+const Fix = v1alpha1.DescriptionFix
 
 // describe is the description: the heaviest finding in one line.
 func describe(m Member, found []finding) string {
@@ -73,6 +73,7 @@ func findings(m Member, now time.Time) []finding {
 		found = append(found, ofCredential(m, now)...)
 		found = append(found, ofLinks(m)...)
 		found = append(found, ofExports(m)...)
+		found = append(found, ofAddresses(m)...)
 	}
 	slices.SortStableFunc(found, func(a, b finding) int { return slices.Index(codes, a.code) - slices.Index(codes, b.code) })
 	return found
@@ -110,7 +111,11 @@ func ofState(m Member) []finding {
 	case model.Degraded:
 		return []finding{{v1alpha1.CodeWarning, "it cannot be watched" + since + ", and what it offered last stays in use: " + text, fix}}
 	case model.Stale:
-		return []finding{{v1alpha1.CodeError, "it cannot be watched" + since + ", and what it offered then is still in use: " + text, fix}}
+		use := "still in use"
+		if m.Demoted {
+			use = "used only where nobody else has an endpoint"
+		}
+		return []finding{{v1alpha1.CodeError, "it cannot be watched" + since + ", and what it offered then is " + use + ": " + text, fix}}
 	case model.Leaving:
 		return []finding{{v1alpha1.CodeWarning, "it is leaving, and its endpoints drain", "wait"}}
 	case model.Quarantined:
@@ -160,36 +165,40 @@ func ofCredential(m Member, now time.Time) []finding {
 	return found
 }
 
-// ofLinks are said only once the member was listed: before, nobody knows its gateway.
 // hopReasons are the reasons of the condition Reachable, and hopRemedies what mends
 // a broken hop.
 var hopReasons = map[string]string{
-	"address": "NoAddress", "tcp": "NotConnected", "tls": "NoTLS", "certificate": "OtherCertificate", "admission": "NotAdmitted",
+	"address": "NoAddress", "tcp": "NotConnected", "tls": "NoTLS", "certificate": "OtherCertificate", "admission": "NotAdmitted", "answer": "OtherAnswer",
 }
 
 var hopRemedies = map[string]string{
 	"address":     "give its gateway's Service an address, or its record an advertised one",
-	"tcp":         "open the way from this cluster's nodes to that address: firewall, security group, source ranges of the gateway; and see whether its gateway runs",
-	"tls":         "see what answers at that address: it is not the member's gateway, or that has no certificate yet",
+	"tcp":         "open the way from this cluster's nodes to that address: firewall, security group, source ranges of the gateway; and see whether its gateway runs and exposes anything",
+	"tls":         "see what answers at that address: it is not the member's gateway, or that has no certificate yet; beside Istio let eastwest up expose it again, and see whether its agent is ready",
 	"certificate": "give both members CAs of one root with eastwest up --init-trust, and see whether the address is the member's",
 	"admission":   "see whether the member has a record of this cluster, and whether its gateway drains or has lost its agent",
+	"answer":      "the address leads to another member: correct the advertised addresses of both, and write their records again with eastwest up",
 }
 
+// ofLinks are said only once the member was listed, but for the link itself: before,
+// nobody knows its gateway.
 func ofLinks(m Member) []finding {
-	var found []finding
-	if m.Link != nil && !m.Link.OK {
-		found = append(found, finding{v1alpha1.CodeError, "its gateway is not reached: " + m.Link.Hop + ": " + m.Link.Message, hopRemedies[m.Link.Hop]})
-	}
+	found := ofLink(m)
 	if m.State == model.Joining {
 		return found
 	}
 	for _, one := range m.Links {
 		wrong := finding{v1alpha1.CodeError, one.Reason + ": " + one.Message, "give its gateway an address, or its record an advertised one"}
-		switch {
-		case one.Reason == "IdentityInvalid":
+		switch one.Reason {
+		case "IdentityInvalid":
 			wrong.fix = "write its record again with eastwest create-mesh or up, with one trust domain for all members"
-		case one.Reason == "GatewayUnresolved":
-			wrong.code, wrong.fix = v1alpha1.CodeWarning, "advertise an IP address in its record"
+		case "GatewayDenied":
+			wrong.fix = Remedy(one.Reason)
+		case "GatewayUnresolved":
+			wrong.fix = "see whether pods of this cluster can look the name up, or advertise an IP address in its record"
+			if len(m.Gateways) > 0 {
+				wrong.code = v1alpha1.CodeWarning
+			}
 		}
 		if m.Services == 0 {
 			wrong.code = v1alpha1.CodeWarning
@@ -197,6 +206,29 @@ func ofLinks(m Member) []finding {
 		found = append(found, wrong)
 	}
 	return found
+}
+
+// ofLink is what connecting to the gateways of a member found out. Of a member whose
+// API answers as ever, a gateway that nothing connects to is a network in two parts.
+func ofLink(m Member) []finding {
+	if m.Link == nil || m.Link.OK {
+		return nil
+	}
+	text := "its gateway is not reached: " + m.Link.Hop + ": " + m.Link.Message
+	if m.State == model.Ready && m.Link.Hop == "tcp" {
+		text = "Partitioned: its API answers, but " + text
+	}
+	return []finding{{v1alpha1.CodeError, text, hopRemedies[m.Link.Hop]}}
+}
+
+func ofAddresses(m Member) []finding {
+	if m.Addresses == nil || m.Addresses.Problem == "" {
+		return nil
+	}
+	return []finding{{
+		v1alpha1.CodeError, "the local istiod is not told its advertised addresses: " + m.Addresses.Problem,
+		"see what changes that Gateway, and write it again with eastwest up",
+	}}
 }
 
 func ofExports(m Member) []finding {

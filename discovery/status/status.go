@@ -39,19 +39,36 @@ type Member struct {
 	// Services and Endpoints count what it offers.
 	Services, Endpoints int
 	Gateways            []string
+	// Demoted members are used only where nobody else has an endpoint.
+	Demoted bool
 	// Link is what connecting to its gateways found out; nil where that was not tried.
 	Link *Link
+	// Addresses is whether the local istiod is told its advertised addresses; nil where
+	// it has none of those.
+	Addresses *Addresses
 	// LastEvent is when it last said something about an object.
 	LastEvent time.Time
 	// Expires is when the credential for it ends; zero where it does not say.
 	Expires time.Time
 }
 
-// Link is whether the gateways of a member answer to ours.
+// Link is whether a member answers through its gateways.
 type Link struct {
 	OK bool
-	// Hop is the first broken one, and Message why.
+	// Hop is the first broken one, and Message why; where it is OK the last that was
+	// proved, and why no more was.
 	Hop, Message string
+	// RTT is how long a question and its answer took; zero where none was answered.
+	RTT time.Duration
+}
+
+// Addresses is whether the objects by which the local istiod knows advertised
+// addresses are as they were recorded.
+type Addresses struct {
+	// Problem is why they are not; empty where they are.
+	Problem string
+	// Restored is when that was last mended; zero where it was never needed.
+	Restored time.Time
 }
 
 // Fault is why a member, or one resource of it, is not watched.
@@ -76,7 +93,12 @@ const (
 	Ready           = "Ready"
 	CredentialValid = "CredentialValid"
 	Reachable       = "Reachable"
+	// AddressesKept is whether advertised addresses are told to the local istiod.
+	AddressesKept = "AddressesKept"
 )
+
+// conditionTypes are ours, in an object in which others may have theirs.
+var conditionTypes = []string{Ready, CredentialValid, Reachable, AddressesKept}
 
 // eventStep is the precision of lastEvent: a busy member is no reason to write its
 // object with every event.
@@ -110,7 +132,11 @@ func Wanted(m Member, last *v1alpha1.MemberCluster, now time.Time) v1alpha1.Memb
 		lasting(ready(m, found), before, now),
 	}
 	if m.Link != nil {
+		object.Status.Link = &v1alpha1.MemberLink{Hop: m.Link.Hop, RTTMicroseconds: m.Link.RTT.Microseconds()}
 		object.Status.Conditions = append(object.Status.Conditions, lasting(reachable(*m.Link), before, now))
+	}
+	if m.Addresses != nil {
+		object.Status.Conditions = append(object.Status.Conditions, lasting(addressesKept(*m.Addresses), before, now))
 	}
 	return object
 }
@@ -139,13 +165,33 @@ func ready(m Member, found []finding) metav1.Condition {
 
 // reachable is the condition Reachable.
 func reachable(link Link) metav1.Condition {
+	yes := func(reason, message string) metav1.Condition {
+		return metav1.Condition{Type: Reachable, Status: metav1.ConditionTrue, Reason: reason, Message: line(message)}
+	}
 	switch {
 	case link.OK && link.Hop == "tcp":
-		return metav1.Condition{Type: Reachable, Status: metav1.ConditionTrue, Reason: "Connects", Message: "something accepts at its gateway's address; beside Istio no more than TCP is tried"}
+		return yes("Connects", "no more than TCP is proved: "+link.Message)
+	case link.OK && link.Hop == "tls":
+		return yes("LeadsToAgent", "its gateway leads to its agent, and no certificate is proved: "+link.Message)
+	case link.OK && link.Hop == "answer":
+		return yes("Answers", "its agent answers through its gateway, with a certificate of the mesh")
 	case link.OK:
-		return metav1.Condition{Type: Reachable, Status: metav1.ConditionTrue, Reason: "Answers", Message: "its gateway lets ours in and answers"}
+		return yes("Answers", "its gateway lets ours in and answers")
 	}
 	return metav1.Condition{Type: Reachable, Status: metav1.ConditionFalse, Reason: hopReasons[link.Hop], Message: line(link.Hop + ": " + link.Message)}
+}
+
+// addressesKept is the condition AddressesKept.
+func addressesKept(addresses Addresses) metav1.Condition {
+	condition := metav1.Condition{Type: AddressesKept, Status: metav1.ConditionTrue, Reason: "AsRecorded", Message: "the local istiod is told its advertised addresses"}
+	switch {
+	case addresses.Problem != "":
+		condition.Status, condition.Reason, condition.Message = metav1.ConditionFalse, "NotRestored", line(addresses.Problem)
+	case !addresses.Restored.IsZero():
+		condition.Reason = "Restored"
+		condition.Message = "somebody changed or deleted what tells the local istiod its advertised addresses; restored at " + addresses.Restored.UTC().Format(time.RFC3339)
+	}
+	return condition
 }
 
 // credentialValid is the condition CredentialValid. A member that does not answer

@@ -55,6 +55,42 @@ func TestCodeAndDescription(t *testing.T) {
 			func(m *Member) { m.State, m.Faults = model.Stale, fault("ServerError") },
 			"ERROR it cannot be watched since 2026-03-04T04:06:07Z, and what it offered then is still in use: ServerError",
 		},
+		"it was lost long ago, and its gateway too": {
+			func(m *Member) {
+				m.State, m.Faults, m.Demoted = model.Stale, fault("ServerError"), true
+				m.Link = &Link{Hop: "tcp", Message: "why"}
+			},
+			"ERROR it cannot be watched since 2026-03-04T04:06:07Z, and what it offered then is used only where nobody else has an endpoint: ServerError: because (and 1 more)",
+		},
+		"its gateway alone was lost": {
+			func(m *Member) { m.Link = &Link{Hop: "tcp", Message: "192.0.2.1:15443: timeout"} },
+			"ERROR Partitioned: its API answers, but its gateway is not reached: tcp: 192.0.2.1:15443: timeout; fix: open the way",
+		},
+		"its gateway does not speak TLS": {
+			func(m *Member) { m.Link = &Link{Hop: "tls", Message: "why"} },
+			"ERROR its gateway is not reached: tls: why; fix: see what answers",
+		},
+		"its API and its gateway were lost just now": {
+			func(m *Member) {
+				m.State, m.Faults, m.Link = model.Degraded, fault("Unreachable"), &Link{Hop: "tcp", Message: "why"}
+			},
+			"ERROR its gateway is not reached: tcp: why (and 1 more)",
+		},
+		"its gateway's name is nobody's": {
+			func(m *Member) {
+				m.Gateways = nil
+				m.Links = []Problem{{Reason: "GatewayUnresolved", Message: "no address"}, {Reason: "GatewayMissing", Message: "none"}}
+			},
+			"ERROR GatewayUnresolved: no address (and 1 more); fix: see whether pods of this cluster can look the name up",
+		},
+		"its gateway's name was not looked up lately": {
+			func(m *Member) { m.Links = []Problem{{Reason: "GatewayUnresolved", Message: "as it was"}} },
+			"WARNING GatewayUnresolved: as it was; fix: see whether pods of this cluster can look the name up",
+		},
+		"its gateway's name leads to us": {
+			func(m *Member) { m.Links = []Problem{{Reason: "GatewayDenied", Message: "loopback"}} },
+			"ERROR GatewayDenied: loopback; fix: add the address to gatewayCIDRs",
+		},
 		"one resource is refused": {
 			func(m *Member) {
 				m.State, m.Faults = model.Degraded, []Fault{{Resource: "endpointslices", Reason: "Forbidden", Message: "list and watch", Since: since}}
@@ -236,5 +272,86 @@ func TestABrokenWayIsNamed(t *testing.T) {
 		if !strings.Contains(object.Status.Description, hop+": 192.0.2.1:15443: why"+Fix+hopRemedies[hop]) {
 			t.Errorf("%s: described as %q", hop, object.Status.Description)
 		}
+	}
+}
+
+// TestHowFarAWayIsProved is said by the reason and in words, with why it is no
+// further.
+func TestHowFarAWayIsProved(t *testing.T) {
+	t.Parallel()
+	for hop, tc := range map[string]struct{ reason, says string }{
+		"tcp":       {"Connects", "no more than TCP is proved: why"},
+		"tls":       {"LeadsToAgent", "no certificate is proved: why"},
+		"admission": {"Answers", "lets ours in"},
+		"answer":    {"Answers", "its agent answers through its gateway"},
+	} {
+		t.Run(hop, func(t *testing.T) {
+			t.Parallel()
+			member := west()
+			member.Link = &Link{OK: true, Hop: hop, Message: "why", RTT: 1500 * time.Microsecond}
+			object := Wanted(member, nil, now)
+			condition := meta.FindStatusCondition(object.Status.Conditions, Reachable)
+			if condition == nil || condition.Status != metav1.ConditionTrue || condition.Reason != tc.reason || !strings.Contains(condition.Message, tc.says) {
+				t.Errorf("condition is %+v", condition)
+			}
+			if diff := cmp.Diff(&v1alpha1.MemberLink{Hop: hop, RTTMicroseconds: 1500}, object.Status.Link); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+			if object.Status.Code != v1alpha1.CodeOK {
+				t.Errorf("code is %s: a way that is not proved to its end is no fault", object.Status.Code)
+			}
+		})
+	}
+}
+
+// TestWhichRoundTripsAreWritten: one that differs little is no reason to write.
+func TestWhichRoundTripsAreWritten(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		before, now *v1alpha1.MemberLink
+		same        bool
+	}{
+		"none":                   {nil, nil, true},
+		"the first":              {nil, &v1alpha1.MemberLink{Hop: "answer"}, false},
+		"a little slower":        {&v1alpha1.MemberLink{Hop: "answer", RTTMicroseconds: 300}, &v1alpha1.MemberLink{Hop: "answer", RTTMicroseconds: 2300}, true},
+		"slower":                 {&v1alpha1.MemberLink{Hop: "answer", RTTMicroseconds: 300}, &v1alpha1.MemberLink{Hop: "answer", RTTMicroseconds: 2301}, false},
+		"far away, and as usual": {&v1alpha1.MemberLink{Hop: "answer", RTTMicroseconds: 80000}, &v1alpha1.MemberLink{Hop: "answer", RTTMicroseconds: 40000}, true},
+		"much faster":            {&v1alpha1.MemberLink{Hop: "answer", RTTMicroseconds: 80000}, &v1alpha1.MemberLink{Hop: "answer", RTTMicroseconds: 39999}, false},
+		"another hop":            {&v1alpha1.MemberLink{Hop: "answer"}, &v1alpha1.MemberLink{Hop: "tcp"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := sameLink(tc.before, tc.now); got != tc.same {
+				t.Errorf("same is %v", got)
+			}
+		})
+	}
+}
+
+// TestAdvertisedAddresses are shown: as recorded, restored, or not.
+func TestAdvertisedAddresses(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		addresses          Addresses
+		status             metav1.ConditionStatus
+		reason, says, code string
+	}{
+		"as recorded":  {Addresses{}, metav1.ConditionTrue, "AsRecorded", "is told", v1alpha1.CodeOK},
+		"restored":     {Addresses{Restored: since}, metav1.ConditionTrue, "Restored", "restored at 2026-03-04T04:06:07Z", v1alpha1.CodeOK},
+		"not restored": {Addresses{Problem: "forbidden", Restored: since}, metav1.ConditionFalse, "NotRestored", "forbidden", v1alpha1.CodeError},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			member := west()
+			member.Addresses = &tc.addresses
+			object := Wanted(member, nil, now)
+			condition := meta.FindStatusCondition(object.Status.Conditions, AddressesKept)
+			if condition == nil || condition.Status != tc.status || condition.Reason != tc.reason || !strings.Contains(condition.Message, tc.says) {
+				t.Errorf("condition is %+v", condition)
+			}
+			if object.Status.Code != tc.code {
+				t.Errorf("code is %s, want %s", object.Status.Code, tc.code)
+			}
+		})
 	}
 }

@@ -36,6 +36,8 @@ const (
 	// countStep is the least time between two writes of which only numbers and words
 	// differ.
 	countStep = 10 * time.Second
+	// rttStep is by how many microseconds a round trip must differ to be written.
+	rttStep = 2000
 	// relist is how often it is seen whether somebody changed the objects.
 	relist = time.Minute
 	// timeout bounds one request.
@@ -50,10 +52,7 @@ type Writer struct {
 	Members func() ([]Member, bool)
 	// Wake gets a value when a member may stand differently.
 	Wake <-chan struct{}
-	// Reached gets a value when a member became reachable or ceased to be; nil where
-	// nobody looks.
-	Reached <-chan struct{}
-	Log     *slog.Logger
+	Log  *slog.Logger
 
 	seen    map[string]*seen
 	listed  time.Time
@@ -83,7 +82,6 @@ func (w *Writer) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-w.Wake:
-		case <-w.Reached:
 		case <-ticker.C:
 		}
 	}
@@ -229,7 +227,7 @@ func sameHead(a, b *v1alpha1.MemberCluster) bool {
 // differs reports whether anything does but what may change all the time.
 func differs(a, b *v1alpha1.MemberCluster) bool {
 	x, y := &a.Status, &b.Status
-	return x.State != y.State || x.Code != y.Code || !slices.Equal(x.Gateways, y.Gateways) ||
+	return x.State != y.State || x.Code != y.Code || (x.Link == nil) != (y.Link == nil) || !slices.Equal(x.Gateways, y.Gateways) ||
 		!x.CredentialExpiry.Equal(y.CredentialExpiry) || !sameConditions(x.Conditions, y.Conditions)
 }
 
@@ -242,6 +240,12 @@ func sameConditions(have, want []metav1.Condition) bool {
 			return false
 		}
 	}
+	for _, one := range have {
+		wanted := func(other metav1.Condition) bool { return other.Type == one.Type }
+		if slices.Contains(conditionTypes, one.Type) && !slices.ContainsFunc(want, wanted) {
+			return false
+		}
+	}
 	return true
 }
 
@@ -249,5 +253,15 @@ func sameConditions(have, want []metav1.Condition) bool {
 // reach a member.
 func sameDetails(a, b *v1alpha1.MemberCluster) bool {
 	x, y := &a.Status, &b.Status
-	return x.Services == y.Services && x.Endpoints == y.Endpoints && x.LastEvent.Equal(y.LastEvent) && x.Description == y.Description
+	return sameLink(x.Link, y.Link) && x.Services == y.Services && x.Endpoints == y.Endpoints && x.LastEvent.Equal(y.LastEvent) && x.Description == y.Description
+}
+
+// sameLink takes times for the same that differ little: they always do, and nobody
+// is helped by an object that is written for that.
+func sameLink(a, b *v1alpha1.MemberLink) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	most, least := max(a.RTTMicroseconds, b.RTTMicroseconds), min(a.RTTMicroseconds, b.RTTMicroseconds)
+	return a.Hop == b.Hop && (most-least <= rttStep || least > 0 && most <= 2*least)
 }

@@ -137,6 +137,23 @@ func TestARealAPIServer(t *testing.T) {
 	members[1].LastEvent = members[1].LastEvent.Add(time.Minute)
 	want("an event later", step(countStep), "west degraded WARNING 4")
 
+	members[1].Link = &Link{OK: true, Hop: "answer", RTT: time.Millisecond}
+	want("a way that is probed", step(time.Second), "west degraded WARNING 4")
+	members[1].Link.RTT = 2 * time.Millisecond
+	want("an answer that took about as long", step(countStep), "")
+	members[1].Link.RTT = 20 * time.Millisecond
+	want("an answer that took much longer", step(countStep), "west degraded WARNING 4")
+
+	members[1].Link = nil
+	want("a way that is not probed any more", step(time.Second), "west degraded WARNING 4")
+	if conditions := writer.seen["west"].object.Status.Conditions; len(conditions) != 2 {
+		t.Errorf("conditions are %v: what nobody looks at any more is still shown", conditions)
+	}
+	members[1].Addresses = &Addresses{}
+	want("advertised addresses", step(time.Second), "west degraded WARNING 4")
+	members[1].Addresses = nil
+	want("no advertised addresses any more", step(time.Second), "west degraded WARNING 4")
+
 	// Somebody writes into our object, and somebody deletes another.
 	edit := []byte(`{"status":{"code":"OK","conditions":[]},"spec":{"network":"other"}}`)
 	if _, err := objects.Patch(t.Context(), "west", "application/merge-patch+json", edit, metav1.PatchOptions{}, "status"); err != nil {

@@ -52,7 +52,7 @@ func benchScene(b *testing.B, services, endpoints int) (*model.View, model.Vanta
 			service.Backends = append(service.Backends, model.Backend{Member: name, Ports: []string{"sql"}, Slices: []*model.Slice{slice}})
 		}
 		made[key] = service
-		options.Listeners[PortKey{Service: key, Number: port.Number}] = uint16(20000 + s)
+		options.Listeners[model.PortKey{Service: key, Number: port.Number}] = uint16(20000 + s)
 	}
 	view.Services = view.Services.With(made)
 	return view, from, options

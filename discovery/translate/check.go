@@ -69,12 +69,11 @@ func newCheck(path string, interval time.Duration) *corev3.HealthCheck {
 // as many as cause at most budget pairs of a port and a member of another network.
 // They are picked in the order of their listeners, which are allocated once, so
 // that a new service changes nothing for the older ones.
-func WithinBudget(view *model.View, from model.Vantage, options Options, budget int) map[PortKey]bool {
-	ports := slices.SortedFunc(maps.Keys(options.Listeners), func(a, b PortKey) int {
-		return cmp.Or(cmp.Compare(options.Listeners[a], options.Listeners[b]),
-			a.Service.Compare(b.Service), cmp.Compare(a.Number, b.Number))
+func WithinBudget(view *model.View, from model.Vantage, options Options, budget int) map[model.PortKey]bool {
+	ports := slices.SortedFunc(maps.Keys(options.Listeners), func(a, b model.PortKey) int {
+		return cmp.Or(cmp.Compare(options.Listeners[a], options.Listeners[b]), a.Compare(b))
 	})
-	picked := map[PortKey]bool{}
+	picked := map[model.PortKey]bool{}
 	for _, port := range ports {
 		service := view.Services.Get(port.Service)
 		if service == nil {

@@ -34,14 +34,14 @@ const (
 )
 
 // inboundCluster leads from the inbound listener to the own member's pods.
-func inboundCluster(key PortKey, port model.Port) *clusterv3.Cluster {
+func inboundCluster(key model.PortKey, port model.Port) *clusterv3.Cluster {
 	return newCluster(InboundName(key), port)
 }
 
 // egressCluster leads to all members' endpoints: own network's in clear, others'
 // by their gateways. Every exporter has its match, whether it has an endpoint at
 // the moment or not, so that the cluster stays the same when endpoints come and go.
-func egressCluster(view *model.View, service *model.Service, key PortKey, port model.Port, from model.Vantage, options Options) *clusterv3.Cluster {
+func egressCluster(view *model.View, service *model.Service, key model.PortKey, port model.Port, from model.Vantage, options Options) *clusterv3.Cluster {
 	cluster := newCluster(EgressName(key), port)
 	alpn := alpnIstio
 	if speaksHTTP(port) {

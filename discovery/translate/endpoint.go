@@ -47,7 +47,7 @@ func egressGroups(view *model.View, service *model.Service, port model.Port, fro
 			continue
 		}
 		pods := podsOf(&service.Backends[i], port)
-		priority := distance(member, from, options.Nearest[service.Key])
+		priority := distance(member, from, options.nearest(service.Key))
 		if member.Network == from.Network {
 			groups = append(groups, podGroups(member, pods, priority)...)
 			continue

@@ -17,6 +17,8 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/eastwest-mesh/eastwest/discovery/model"
 )
 
 // sniHeader carries the SNI to the route. It is set on every request before
@@ -24,7 +26,7 @@ import (
 const sniHeader = "x-sni"
 
 // egressHTTP balances each request on its own.
-func egressHTTP(key PortKey) *hcmv3.HttpConnectionManager {
+func egressHTTP(key model.PortKey) *hcmv3.HttpConnectionManager {
 	route := &routev3.RouteAction{
 		ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: EgressName(key)},
 		Timeout:          durationpb.New(0),

@@ -54,7 +54,7 @@ func exportedNames(view *model.View, key model.ServiceKey, from model.Vantage) [
 	var names []string
 	for _, port := range service.Ports {
 		if port.Protocol == model.TCP {
-			names = append(names, InboundName(PortKey{Service: key, Number: port.Number}))
+			names = append(names, InboundName(model.PortKey{Service: key, Number: port.Number}))
 		}
 	}
 	slices.Sort(names)

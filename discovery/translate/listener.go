@@ -19,7 +19,7 @@ const connectAttempts = 3
 
 // egressListener leads from a port of the gateway to a service. It holds nothing
 // that changes during the service's life: a changed listener cuts connections.
-func egressListener(listens uint16, key PortKey, port model.Port, options Options) *listenerv3.Listener {
+func egressListener(listens uint16, key model.PortKey, port model.Port, options Options) *listenerv3.Listener {
 	filter := networkFilter("envoy.filters.network.tcp_proxy", egressTCP(key))
 	if speaksHTTP(port) {
 		filter = networkFilter("envoy.filters.network.http_connection_manager", egressHTTP(key))
@@ -36,7 +36,7 @@ func egressListener(listens uint16, key PortKey, port model.Port, options Option
 
 // egressTCP carries bytes. Quiet connections are never cut: whether the peer is
 // there is seen by keepalive.
-func egressTCP(key PortKey) *tcpv3.TcpProxy {
+func egressTCP(key model.PortKey) *tcpv3.TcpProxy {
 	return &tcpv3.TcpProxy{
 		StatPrefix:         "egress",
 		ClusterSpecifier:   &tcpv3.TcpProxy_Cluster{Cluster: EgressName(key)},

@@ -23,7 +23,7 @@ const inbound = "outbound_."
 // InboundName is the SNI under which peers ask for a port of a service, and the
 // name of the cluster that it leads to. The peer's SNI reaches any cluster of that
 // name, so that no other kind of cluster has a name of this shape.
-func InboundName(port PortKey) string {
+func InboundName(port model.PortKey) string {
 	return inbound + strconv.Itoa(int(port.Number)) + "_._." + port.Service.Name + "." + port.Service.Namespace + suffix
 }
 
@@ -32,7 +32,7 @@ func IsInbound(cluster string) bool { return strings.HasPrefix(cluster, inbound)
 
 // EgressName is the name of the cluster that leads to a port of a service. No SNI
 // can hold its bars.
-func EgressName(port PortKey) string {
+func EgressName(port model.PortKey) string {
 	return "egress|" + strconv.Itoa(int(port.Number)) + "|" + port.Service.Name + "." + port.Service.Namespace
 }
 

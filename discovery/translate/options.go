@@ -16,26 +16,30 @@ type Options struct {
 	Roots []byte
 	// Listeners are the ports of the gateway that lead to the ports of services. A
 	// port of a service without one cannot be reached through the gateway.
-	Listeners map[PortKey]uint16
+	Listeners map[model.PortKey]uint16
 	// Clients are identities that may enter, for services that do not admit every
 	// member's gateway. Those that are of no member of the view are ignored, so that
 	// nobody is admitted who has left, and a service may admit nobody.
 	Clients map[model.ServiceKey][]string
-	// Nearest are services whose endpoints in the gateway's own member are preferred
-	// to those of the same region, and these to the rest. The others' are used alike.
-	Nearest map[model.ServiceKey]bool
+	// Nearest says of services whether their endpoints in the gateway's own member are
+	// preferred to those of the same region, and these to the rest, or all are used
+	// alike. NearestByDefault is what holds for services that it does not name.
+	Nearest          map[model.ServiceKey]bool
+	NearestByDefault bool
 	// EndToEnd are the ports whose remote endpoints are checked up to a pod; the
 	// others' only up to the remote gateway, and less often. WithinBudget picks them.
-	EndToEnd map[PortKey]bool
+	EndToEnd map[model.PortKey]bool
 	// Bind is the address that listeners are bound to. The zero value is 0.0.0.0;
 	// :: takes IPv4, too.
 	Bind netip.Addr
 }
 
-// PortKey names a port of a service.
-type PortKey struct {
-	Service model.ServiceKey
-	Number  uint16
+// nearest reports whether a service prefers endpoints that are near.
+func (o Options) nearest(key model.ServiceKey) bool {
+	if nearest, named := o.Nearest[key]; named {
+		return nearest
+	}
+	return o.NearestByDefault
 }
 
 // bind is the address of all listeners.

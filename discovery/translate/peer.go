@@ -79,11 +79,6 @@ func memberProblems(member *model.Member, options Options) []Problem {
 		found = append(found, memberProblem(member.Name, IdentityInvalid,
 			"identity %q is none of trust domain %s; nothing is sent to this member", member.Identity, options.TrustDomain))
 	}
-	for _, gateway := range member.Gateways {
-		if _, isIP := gateway.IP(); !isIP {
-			found = append(found, memberProblem(member.Name, GatewayUnresolved, "gateway %s is a name, not an address", gateway))
-		}
-	}
 	if len(gatewaysOf(member)) == 0 {
 		found = append(found, memberProblem(member.Name, GatewayMissing, "no gateway address of network %s can be dialled", member.Network))
 	}

@@ -30,8 +30,6 @@ const (
 	// IdentityInvalid: a member's gateways have no identity of the mesh's trust
 	// domain, so that nothing can be sent to them.
 	IdentityInvalid Reason = "IdentityInvalid"
-	// GatewayUnresolved: a gateway's address is a name; addresses are needed.
-	GatewayUnresolved Reason = "GatewayUnresolved"
 	// GatewayMissing: no address is known at which a member of another network can
 	// be dialled.
 	GatewayMissing Reason = "GatewayMissing"

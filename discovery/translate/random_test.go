@@ -27,8 +27,8 @@ func randomScene(seed uint64) (*model.View, model.Vantage, Options) {
 	r := rand.New(rand.NewPCG(seed, 3))
 	view := &model.View{Members: map[model.MemberName]*model.Member{}}
 	options := Options{
-		TrustDomain: domain, Roots: []byte("roots"), Listeners: map[PortKey]uint16{}, Clients: map[model.ServiceKey][]string{},
-		Nearest: map[model.ServiceKey]bool{}, EndToEnd: map[PortKey]bool{},
+		TrustDomain: domain, Roots: []byte("roots"), Listeners: map[model.PortKey]uint16{}, Clients: map[model.ServiceKey][]string{},
+		Nearest: map[model.ServiceKey]bool{}, EndToEnd: map[model.PortKey]bool{},
 	}
 	for m := range 1 + r.IntN(4) {
 		member := randomMember(r, model.MemberName(fmt.Sprintf("m%d", m)))
@@ -41,14 +41,17 @@ func randomScene(seed uint64) (*model.View, model.Vantage, Options) {
 		services[key] = service
 		for _, port := range service.Ports {
 			if r.IntN(3) > 0 {
-				options.Listeners[PortKey{Service: key, Number: port.Number}] = uint16(20000 + len(options.Listeners))
+				options.Listeners[model.PortKey{Service: key, Number: port.Number}] = uint16(20000 + len(options.Listeners))
 			}
 		}
 		if r.IntN(3) == 0 {
 			options.Clients[key] = []string{identityOf(fmt.Sprintf("m%d", r.IntN(5)))}
 		}
-		options.Nearest[key] = r.IntN(2) == 0
+		if r.IntN(3) > 0 {
+			options.Nearest[key] = r.IntN(2) == 0
+		}
 	}
+	options.NearestByDefault = r.IntN(2) == 0
 	view.Services = view.Services.With(services)
 	own := view.Members["m0"]
 	from := model.Vantage{Member: own.Name, Network: own.Network, Region: own.Region}

@@ -27,9 +27,12 @@ type scene struct {
 	// Listeners are ports of the gateway by NAMESPACE/NAME:PORT.
 	Listeners map[string]uint16   `json:"listeners"`
 	Clients   map[string][]string `json:"clients"`
-	Nearest   []string            `json:"nearest"`
-	EndToEnd  []string            `json:"endToEnd"`
-	Bind      string              `json:"bind"`
+	// Nearest and Alike name services; NearestByDefault is for the others.
+	Nearest          []string `json:"nearest"`
+	Alike            []string `json:"alike"`
+	NearestByDefault bool     `json:"nearestByDefault"`
+	EndToEnd         []string `json:"endToEnd"`
+	Bind             string   `json:"bind"`
 	// Only are substrings of names of resources that the case is about; none: all.
 	Only []string `json:"only"`
 }
@@ -91,8 +94,8 @@ func (s scene) build(t testing.TB) (*model.View, model.Vantage, Options) {
 func (s scene) options(t testing.TB) Options {
 	t.Helper()
 	options := Options{
-		TrustDomain: domain, Roots: []byte("roots"), Listeners: map[PortKey]uint16{}, Clients: map[model.ServiceKey][]string{},
-		Nearest: map[model.ServiceKey]bool{}, EndToEnd: map[PortKey]bool{},
+		TrustDomain: domain, Roots: []byte("roots"), Listeners: map[model.PortKey]uint16{}, Clients: map[model.ServiceKey][]string{},
+		Nearest: map[model.ServiceKey]bool{}, NearestByDefault: s.NearestByDefault, EndToEnd: map[model.PortKey]bool{},
 	}
 	for text, port := range s.Listeners {
 		options.Listeners[portKey(t, text)] = port
@@ -102,6 +105,9 @@ func (s scene) options(t testing.TB) Options {
 	}
 	for _, text := range s.Nearest {
 		options.Nearest[serviceKey(text)] = true
+	}
+	for _, text := range s.Alike {
+		options.Nearest[serviceKey(text)] = false
 	}
 	for _, text := range s.EndToEnd {
 		options.EndToEnd[portKey(t, text)] = true
@@ -146,10 +152,10 @@ func serviceKey(text string) model.ServiceKey {
 	return model.ServiceKey{Namespace: namespace, Name: name}
 }
 
-func portKey(t testing.TB, text string) PortKey {
+func portKey(t testing.TB, text string) model.PortKey {
 	t.Helper()
 	service, number, _ := strings.Cut(text, ":")
-	return PortKey{Service: serviceKey(service), Number: numberOf(t, number)}
+	return model.PortKey{Service: serviceKey(service), Number: numberOf(t, number)}
 }
 
 func portOf(t testing.TB, text string) model.Port {

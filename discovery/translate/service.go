@@ -18,7 +18,7 @@ func Service(view *model.View, service *model.Service, from model.Vantage, optio
 	}
 	exports := slices.Contains(service.Exporters, from.Member) && admitsAnybody(view, service.Key, from, options)
 	for _, port := range service.Ports {
-		key := PortKey{Service: service.Key, Number: port.Number}
+		key := model.PortKey{Service: service.Key, Number: port.Number}
 		if port.Protocol != model.TCP {
 			if crosses(view, service, from) {
 				set.Problems = append(set.Problems, serviceProblem(service.Key, ProtocolUnsupported,

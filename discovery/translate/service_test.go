@@ -79,7 +79,7 @@ func TestBudget(t *testing.T) {
 	view, from, options := asked.build(t)
 	all := []string{"ns/early:1", "ns/flat:1", "ns/both:1", "ns/late:1"}
 	for budget, want := range []int{0, 2, 2, 3, 4} {
-		picked := map[PortKey]bool{}
+		picked := map[model.PortKey]bool{}
 		for _, text := range all[:want] {
 			picked[portKey(t, text)] = true
 		}

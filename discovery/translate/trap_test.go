@@ -138,7 +138,7 @@ func noTCPChecks(t *testing.T, set Set) {
 }
 
 func namesFollowContent(t *testing.T, view *model.View, from model.Vantage, options Options) {
-	key := PortKey{Service: serviceKey("sample/db"), Number: 5432}
+	key := model.PortKey{Service: serviceKey("sample/db"), Number: 5432}
 	name := func(options Options) string {
 		return findCluster(t, Service(view, view.Services.Get(key.Service), from, options), EgressName(key)).EdsClusterConfig.ServiceName
 	}
@@ -146,7 +146,7 @@ func namesFollowContent(t *testing.T, view *model.View, from model.Vantage, opti
 	if name(options) != before {
 		t.Error("the same cluster has another name")
 	}
-	options.EndToEnd = map[PortKey]bool{key: true}
+	options.EndToEnd = map[model.PortKey]bool{key: true}
 	if name(options) == before {
 		t.Error("another cluster has the same name")
 	}

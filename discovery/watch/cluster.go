@@ -41,6 +41,8 @@ type Cluster struct {
 	lastEvent time.Time
 	events    int
 	swaps     int
+	// reopened counts watches of each resource that took the place of one that ended.
+	reopened [resourceCount]int
 }
 
 // New checks the options. Nothing is contacted before Run.
@@ -277,6 +279,7 @@ func (c *Cluster) memberLocked(state model.State) *model.Member {
 	}
 	return &model.Member{
 		Name: c.name, ID: model.ClusterID(id), Network: model.NetworkID(c.record.Network),
-		Region: c.record.Region, UID: c.uid, Identity: c.record.Identity, Gateways: addresses, State: state,
+		Region: c.record.Region, UID: c.uid, Identity: c.record.Identity, Gateways: addresses,
+		GatewayCIDRs: c.current.policy.gateways, State: state,
 	}
 }

@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -169,7 +170,7 @@ func TestGateways(t *testing.T) {
 		"one outside the CIDRs": {
 			gateway(15443, corev1.LoadBalancerIngress{IP: "192.0.2.1"}, corev1.LoadBalancerIngress{IP: "203.0.113.1"}), nil, []string{"192.0.2.0/24"}, nil, true,
 		},
-		"a name where CIDRs are declared": {gateway(15443, corev1.LoadBalancerIngress{Hostname: "lb.example.com"}), nil, []string{"192.0.2.0/24"}, nil, true},
+		"a name where CIDRs are declared": {gateway(15443, corev1.LoadBalancerIngress{Hostname: "lb.example.com"}), nil, []string{"192.0.2.0/24"}, []model.HostPort{{Host: "lb.example.com", Port: 15443}}, false},
 		"loopback":                        {gateway(15443, corev1.LoadBalancerIngress{IP: "127.0.0.1"}), nil, nil, nil, true},
 		"the metadata server":             {gateway(15443, corev1.LoadBalancerIngress{IP: "169.254.169.254"}), nil, nil, nil, true},
 		"a Service of the dialler":        {gateway(15443, corev1.LoadBalancerIngress{Hostname: "victim.bank.svc.cluster.local"}), nil, nil, nil, true},
@@ -186,6 +187,9 @@ func TestGateways(t *testing.T) {
 				r.want(t, "ready")
 				if diff := cmp.Diff(tc.want, r.last().Member.Gateways); diff != "" {
 					t.Errorf("(-want +got)\n%s", diff)
+				}
+				if got := r.last().Member.GatewayCIDRs; fmt.Sprint(got) != fmt.Sprint(tc.cidrs) {
+					t.Errorf("CIDRs %v, want %v", got, tc.cidrs)
 				}
 				problems := r.cluster.Status().Problems
 				if denied := len(problems) == 1 && problems[0].Reason == ProblemGateway; denied != tc.denied {

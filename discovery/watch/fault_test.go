@@ -57,10 +57,20 @@ func TestAWatchThatEndsProperlyIsNoFault(t *testing.T) {
 		r := newRig(t, func(api *fakeAPI, _ *Options) { api.shop(3) })
 		before := r.count()
 		r.live(30 * time.Minute)
+		once := func(want int) {
+			t.Helper()
+			for _, resource := range []string{"services", "endpointslices", "serviceexports", "gateways"} {
+				if got, counted := r.cluster.Status().Counts.Reopened[resource]; got != want || !counted {
+					t.Errorf("watches of %s were reopened %d times, want %d", resource, got, want)
+				}
+			}
+		}
+		once(0)
 		for _, path := range []string{servicePath, slicePath, exportPath, gatewayPath} {
 			r.say(path, []byte{})
 		}
 		after(time.Second)
+		once(1)
 		r.put(kubeSlice("shop", "cart-1", "cart", 4))
 		r.want(t, "ready shop/cart=4")
 		if r.count() != before+1 {

@@ -29,18 +29,17 @@ func (o *offers) gatewaysLocked(s *session) []model.HostPort {
 	return s.table.gateway.addresses
 }
 
-// foreign is why an address cannot be taken for a gateway's.
+// foreign is why an address cannot be taken for a gateway's. What a name stands for
+// is looked at when it is known.
 func foreign(host string, declared []netip.Prefix) string {
 	ip, err := netip.ParseAddr(host)
 	switch {
-	case err == nil && unusable(ip):
+	case err == nil && !model.Elsewhere(ip):
 		return "cannot be one of another cluster"
-	case err == nil && !within(declared, ip):
+	case err == nil && !model.Within(declared, ip):
 		return "is not in the gateway CIDRs of the member's record"
 	case err == nil:
 		return ""
-	case len(declared) > 0:
-		return "is a name, which the gateway CIDRs of the member's record do not cover; advertise it in the record"
 	case len(validation.IsDNS1123Subdomain(host)) > 0 || !strings.Contains(host, "."):
 		return "is not a DNS name of a public form"
 	}

@@ -249,5 +249,6 @@ func (o *offers) lossLocked(s *session, index int, list map[objectID]object) (lo
 
 func sameMember(a, b *model.Member) bool {
 	return a.Name == b.Name && a.ID == b.ID && a.Network == b.Network && a.Region == b.Region && a.UID == b.UID &&
-		a.Identity == b.Identity && a.State == b.State && a.Demoted == b.Demoted && slices.Equal(a.Gateways, b.Gateways)
+		a.Identity == b.Identity && a.State == b.State && a.Demoted == b.Demoted && slices.Equal(a.Gateways, b.Gateways) &&
+		slices.Equal(a.GatewayCIDRs, b.GatewayCIDRs)
 }

@@ -169,10 +169,10 @@ func endpoints(from *discoveryv1.EndpointSlice, p *policy, d *dropper) []model.E
 		case err != nil || ip.Is4() != (from.AddressType == discoveryv1.AddressTypeIPv4) || ip.Is4In6() || ip.Zone() != "":
 			d.add(DropAddress, one.Addresses[0])
 			continue
-		case unusable(ip):
+		case !model.Elsewhere(ip):
 			d.add(DropDenied, one.Addresses[0])
 			continue
-		case !within(p.pods, ip):
+		case !model.Within(p.pods, ip):
 			d.add(DropOutside, one.Addresses[0])
 			continue
 		}

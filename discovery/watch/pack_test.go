@@ -244,7 +244,7 @@ func FuzzSlice(f *testing.F) {
 			}
 		}
 		for _, one := range got.slice.Endpoints {
-			if unusable(one.Addr) || !within(declared.pods, one.Addr) {
+			if !model.Elsewhere(one.Addr) || !model.Within(declared.pods, one.Addr) {
 				t.Errorf("endpoint %+v", one)
 			}
 		}

@@ -132,17 +132,6 @@ func (p *policy) exported(key model.ServiceKey) bool {
 	return p.exportsAll[key.Namespace] || p.exportsNamed[key]
 }
 
-// unusable reports whether no endpoint or gateway of another cluster can have an
-// address: it would be one of the dialling host, or of everybody.
-func unusable(ip netip.Addr) bool {
-	return !ip.IsValid() || ip.IsLoopback() || ip.IsLinkLocalUnicast() || ip.IsMulticast() || ip.IsUnspecified() ||
-		ip == netip.AddrFrom4([4]byte{255, 255, 255, 255}) || ip.Is4In6() || ip.Zone() != ""
-}
-
-func within(declared []netip.Prefix, ip netip.Addr) bool {
-	return len(declared) == 0 || slices.ContainsFunc(declared, func(p netip.Prefix) bool { return p.Contains(ip) })
-}
-
 // validNames checks what ends up in SNI, DNS names and metric labels.
 func validNames(key model.ServiceKey) bool {
 	return len(validation.IsDNS1123Label(key.Namespace)) == 0 && len(validation.IsDNS1123Label(key.Name)) == 0

@@ -158,13 +158,22 @@ func TestASwapThatWouldLoseMuchIsConfirmed(t *testing.T) {
 func TestARecordIsReplaced(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newRig(t, func(api *fakeAPI, _ *Options) { api.shop(5) })
-		r.replace(t, func(o *Options) {
+		other := func(o *Options) {
 			o.Record.PodCIDRs, o.Record.Region, o.Record.Advertised = []string{"10.1.0.0/31"}, "eu", []string{"192.0.2.1:15443"}
-		})
+		}
+		r.replace(t, other)
 		after(10 * time.Second)
 		r.want(t, "ready shop/cart=1")
 		if member := r.last().Member; member.Region != "eu" || len(member.Gateways) != 1 {
 			t.Errorf("got %+v", member)
+		}
+		r.replace(t, func(o *Options) {
+			other(o)
+			o.Record.GatewayCIDRs = []string{"192.0.2.0/24"}
+		})
+		after(10 * time.Second)
+		if member := r.last().Member; len(member.GatewayCIDRs) != 1 {
+			t.Errorf("only other gateway CIDRs are no other member: %+v", member)
 		}
 	})
 }

@@ -24,6 +24,8 @@ type resource struct {
 	index int
 	// name is how it is called in faults.
 	name string
+	// word is how it is counted.
+	word string
 	// paths are where it may be served; the first that is there counts.
 	paths          []string
 	fields, labels string
@@ -40,13 +42,13 @@ type resource struct {
 func watched(p *policy) [resourceCount]resource {
 	all := [resourceCount]resource{
 		ofServices: {
-			name: "services", paths: []string{"/api/v1/services"},
+			name: "services", word: "services", paths: []string{"/api/v1/services"},
 			fields: p.skipped(), labels: "!" + v1alpha1.LabelDerived,
 			decode: decodeOne[corev1.Service]("Service"), decodeList: decodeServices,
 			pack: func(one kubeObject) object { return packService(one.(*corev1.Service)) },
 		},
 		ofSlices: {
-			name: "endpointslices.discovery.k8s.io", paths: []string{"/apis/discovery.k8s.io/v1/endpointslices"},
+			name: "endpointslices.discovery.k8s.io", word: "endpointslices", paths: []string{"/apis/discovery.k8s.io/v1/endpointslices"},
 			fields: p.skipped(),
 			labels: strings.Join([]string{
 				discoveryv1.LabelServiceName, "!" + labelSourceCluster, "!" + v1alpha1.LabelDerived,
@@ -56,7 +58,7 @@ func watched(p *policy) [resourceCount]resource {
 			pack: func(one kubeObject) object { return packSlice(one.(*discoveryv1.EndpointSlice), p) },
 		},
 		ofExports: {
-			name: "serviceexports.multicluster.x-k8s.io",
+			name: "serviceexports.multicluster.x-k8s.io", word: "serviceexports",
 			paths: []string{
 				"/apis/multicluster.x-k8s.io/v1beta1/serviceexports", "/apis/multicluster.x-k8s.io/v1alpha1/serviceexports",
 			},
@@ -66,6 +68,7 @@ func watched(p *policy) [resourceCount]resource {
 		},
 		ofGateways: {
 			name:   "services of namespace " + p.gateway.namespace,
+			word:   "gateways",
 			paths:  []string{"/api/v1/namespaces/" + p.gateway.namespace + "/services"},
 			fields: "metadata.name=" + p.gateway.name,
 			decode: decodeOne[corev1.Service]("Service"), decodeList: decodeServices,

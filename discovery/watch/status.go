@@ -40,6 +40,8 @@ type Counts struct {
 	// Events counts changes since the start, Dropped what was not used, by reason.
 	Events  int
 	Dropped map[string]int
+	// Reopened counts, by resource, watches that took the place of one that ended.
+	Reopened map[string]int
 }
 
 // Status returns how the member stands now.
@@ -65,6 +67,10 @@ func (c *Cluster) Status() Status {
 	status.ExportsByPolicyOnly = c.current.streams[ofExports].absent
 	status.Counts.Services, status.Counts.Slices, status.Counts.Exports = len(t.services), len(t.owners), len(t.exports)
 	status.Counts.Bytes, status.Counts.Dropped = t.bytes, maps.Clone(t.dropped)
+	status.Counts.Reopened = map[string]int{}
+	for i, count := range c.reopened {
+		status.Counts.Reopened[c.current.streams[i].word] = count
+	}
 	return status
 }
 

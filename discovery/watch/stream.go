@@ -44,6 +44,8 @@ type stream struct {
 
 	// What follows is guarded by the mutex of the Cluster.
 	listed bool
+	// opened is true once a watch was.
+	opened bool
 	// absent is true where the API is not served, and known to be.
 	absent bool
 	fault  *Fault
@@ -125,6 +127,10 @@ func (s *stream) established() {
 	s.session.cluster.mu.Lock()
 	defer s.session.cluster.mu.Unlock()
 	s.missingSince, s.absent = time.Time{}, false
+	if s.opened {
+		s.session.cluster.reopened[s.index]++
+	}
+	s.opened = true
 	if s.fault != nil {
 		s.fault = nil
 		s.session.cluster.wake()
