@@ -77,7 +77,7 @@ func (in *Installer) agentObjects(s *site) ([]*unstructured.Unstructured, error)
 	delete(wanted, "kind")
 	layers := []render.Values{in.mesh.Spec.Agent.Values, {"image": in.mesh.Spec.Images.Agent, "config": wanted}}
 	if in.besideIstio() {
-		layers = append(layers, besideIstioValues())
+		layers = append(layers, s.besideIstioValues()...)
 	}
 	return render.Chart(render.Release{Chart: "eastwest-agent", Namespace: agentNamespace, Layers: layers})
 }

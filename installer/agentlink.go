@@ -132,7 +132,13 @@ func (j *agentLink) remote(token peer.Token) (*unstructured.Unstructured, error)
 	if err != nil {
 		return nil, err
 	}
-	return peer.Member{Consumer: j.consumer.name(), Record: record, Kubeconfig: content, Token: token}.Object()
+	secret := peer.Member{Consumer: j.consumer.name(), Record: record, Kubeconfig: content, Token: token}
+	if j.in.besideIstio() {
+		if secret.Gateways, err = j.recordedGateways(); err != nil {
+			return nil, err
+		}
+	}
+	return secret.Object()
 }
 
 // memberRecord is what consumers are told of a producer.
@@ -147,6 +153,9 @@ func (in *Installer) memberRecord(s *site) (v1alpha1.MemberRecord, error) {
 		record.ClusterID = s.plane().ClusterID
 		if gateway := s.gateway(); gateway != nil {
 			record.GatewayService = gateway.Namespace + "/" + gateway.Name
+		}
+		if in.besideIstio() {
+			record.Probe = in.probed(s)
 		}
 	}
 	for _, text := range s.spec.Gateway.AdvertisedAddresses {

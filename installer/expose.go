@@ -31,9 +31,9 @@ func (in *Installer) Expose(ctx context.Context) error {
 		if done || err != nil {
 			return err
 		}
-		hosts := make([]any, len(in.mesh.Spec.Expose.Hosts))
-		for i, host := range in.mesh.Spec.Expose.Hosts {
-			hosts[i] = host
+		var hosts []any
+		for _, host := range in.exposedHosts(s) {
+			hosts = append(hosts, host)
 		}
 		values := render.Values{"hosts": hosts}
 		if gateway := s.gateway(); gateway != nil && gateway.Selector["istio"] != "" {
@@ -63,29 +63,35 @@ func (in *Installer) Expose(ctx context.Context) error {
 // listener, so one that covers what is wanted is used as it is, and any other
 // is explained, or returned to be taken over.
 func (in *Installer) reuseExposure(s *site) (adopted *member.Exposure, done bool, err error) {
+	exposure := s.foreignExposure()
+	if exposure == nil || in.options.Adopt {
+		return exposure, false, nil
+	}
+	object := "Gateway " + exposure.Namespace + "/" + exposure.Name
+	if coveredBy(*exposure, in.mesh.Spec.Expose.Hosts) {
+		in.tell(Event{Cluster: s.name(), Step: "expose", State: Note, Text: "reused " + object})
+		return nil, true, nil
+	}
+	return nil, true, problem.New(problem.Refused, "ExposureDiffers",
+		"its gateway already exposes %s, a second exposure of %s beside it would break the listener",
+		strings.Join(exposure.Hosts, ", "), strings.Join(in.mesh.Spec.Expose.Hosts, ", ")).
+		On(s.name()).About(object).
+		WithFix("add the hosts to it, delete it and run this again, or hand it to eastwest with --adopt")
+}
+
+// foreignExposure is an exposure of somebody else's on the pods and the port of the
+// member's gateway; nil where there is none.
+func (s *site) foreignExposure() *member.Exposure {
 	gateway := s.gateway()
 	for i, exposure := range s.facts.Exposures {
 		if exposure.Labels[apply.ManagedByLabel] == apply.FieldManager || exposure.Port != member.GatewayPort {
 			continue
 		}
-		if gateway != nil && !selects(exposure.Selector, gateway.Selector) {
-			continue
+		if gateway == nil || selects(exposure.Selector, gateway.Selector) {
+			return &s.facts.Exposures[i]
 		}
-		if in.options.Adopt {
-			return &s.facts.Exposures[i], false, nil
-		}
-		object := "Gateway " + exposure.Namespace + "/" + exposure.Name
-		if coveredBy(exposure, in.mesh.Spec.Expose.Hosts) {
-			in.tell(Event{Cluster: s.name(), Step: "expose", State: Note, Text: "reused " + object})
-			return nil, true, nil
-		}
-		return nil, true, problem.New(problem.Refused, "ExposureDiffers",
-			"its gateway already exposes %s, a second exposure of %s beside it would break the listener",
-			strings.Join(exposure.Hosts, ", "), strings.Join(in.mesh.Spec.Expose.Hosts, ", ")).
-			On(s.name()).About(object).
-			WithFix("add the hosts to it, delete it and run this again, or hand it to eastwest with --adopt")
 	}
-	return nil, false, nil
+	return nil
 }
 
 // selects reports whether every label of a selector is among labels.

@@ -58,8 +58,10 @@ func (s *site) readFacade(ctx context.Context) (peer.Facade, error) {
 }
 
 // besideIstioValues are the agent's values where it drives no gateway.
-func besideIstioValues() render.Values {
-	return render.Values{"caSecret": "", "facade": map[string]any{"enabled": true, "secret": peer.FacadeSecret}}
+func (s *site) besideIstioValues() []render.Values {
+	return []render.Values{
+		{"caSecret": "", "facade": map[string]any{"enabled": true, "secret": peer.FacadeSecret}}, s.probeValues(),
+	}
 }
 
 // connectThroughAgents is create-mesh where agents run beside Istio: they hold the
@@ -93,7 +95,7 @@ func (in *Installer) connectThroughAgents(ctx context.Context) error {
 
 // throughAgent writes a remote secret that leads to the consumer's own agent.
 func (j *istiodLink) throughAgent(ctx context.Context) error {
-	wanted, err := j.gateways()
+	wanted, err := j.keptGateways()
 	if err != nil {
 		return err
 	}

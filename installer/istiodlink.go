@@ -2,14 +2,11 @@ package installer
 
 import (
 	"context"
-	"fmt"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/eastwest-mesh/eastwest/installer/apply"
-	"github.com/eastwest-mesh/eastwest/installer/config"
 	"github.com/eastwest-mesh/eastwest/installer/member"
 	"github.com/eastwest-mesh/eastwest/installer/peer"
 	"github.com/eastwest-mesh/eastwest/internal/kubeconfig"
@@ -121,30 +118,6 @@ func (j *istiodLink) write(ctx context.Context) error {
 	}
 	j.written, err = j.in.applySet(ctx, j.consumer, apply.Set{Name: peer.RemoteSet(j.producer.name()), Objects: wanted})
 	return err
-}
-
-// gateways are the producer's advertised addresses as the consumer's istiod
-// reads them.
-func (j *istiodLink) gateways() ([]*unstructured.Unstructured, error) {
-	advertised := j.producer.spec.Gateway.AdvertisedAddresses
-	if len(advertised) > 0 && !j.consumer.facts.HasGatewayAPI {
-		return nil, problem.New(problem.Refused, "GatewayAPIMissing",
-			"%s advertises %s, which istiod reads from a Gateway API object, and this cluster does not serve the Gateway API",
-			j.producer.name(), strings.Join(advertised, ", ")).On(j.consumer.name()).
-			WithFix("install the Gateway API's CRDs (standard channel) in this cluster and run this again")
-	}
-	var objects []*unstructured.Unstructured
-	for i, text := range advertised {
-		host, port, err := config.Address(text)
-		if err != nil {
-			return nil, err
-		}
-		objects = append(objects, peer.RemoteGateway(peer.Advertised{
-			Name: fmt.Sprintf("eastwest-%s-%d", j.producer.name(), i+1), Namespace: j.consumer.member.IstioNamespace,
-			Network: j.producer.network(), Host: host, Port: port,
-		}))
-	}
-	return objects, nil
 }
 
 // name is that of the remote secret.

@@ -62,6 +62,7 @@ func (in *Installer) plainStatus(ctx context.Context, read map[string]facts.Clus
 	eachLink(jobs, func(i int) {
 		consumer, producer := in.site(links[i].Consumer), in.site(links[i].Producer)
 		status.Links[i] = plainLink(ctx, consumer, producer, read[links[i].Consumer])
+		status.Links[i].Agent = agentStatus(read[links[i].Consumer], links[i].Producer)
 	})
 	return status, status.err()
 }
@@ -72,10 +73,7 @@ func (in *Installer) plainMember(s *site, read facts.Cluster) MemberStatus {
 		return status
 	}
 	status.ClusterID, status.Network = s.name(), in.networkOf(s)
-	status.Agent = fmt.Sprintf("%d/%d", read.Agent.Ready, read.Agent.Wanted)
-	if !read.Agent.Found {
-		status.Agent = "none"
-	}
+	status.Agent = agentText(read.Agent)
 	status.Gateway, status.Exposed = nil, len(read.Gateway.Ready()) > 0
 	if read.Gateway != nil {
 		for _, address := range read.Gateway.Addresses {

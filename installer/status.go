@@ -33,11 +33,12 @@ type MemberStatus struct {
 	Name       string `json:"name"`
 	ClusterID  string `json:"clusterID,omitempty"`
 	Network    string `json:"network,omitempty"`
+	Region     string `json:"region,omitempty"`
 	Revision   string `json:"revision,omitempty"`
 	Istio      string `json:"istio,omitempty"`
 	Kubernetes string `json:"kubernetes,omitempty"`
 	Platform   string `json:"platform,omitempty"`
-	// Agent is how many of its agent's replicas are ready.
+	// Agent is how many of its agent's replicas are ready, none where it has no agent.
 	Agent string `json:"agent,omitempty"`
 	// Gateway is where peers dial it.
 	Gateway []string `json:"gateway,omitempty"`
@@ -68,6 +69,9 @@ type LinkStatus struct {
 	ReadsSecrets bool `json:"readsSecrets"`
 	// Sync is what each istiod replica of the consumer says.
 	Sync map[string]string `json:"sync,omitempty"`
+	// Agent is what the consumer's agent says of the producer; absent where the
+	// consumer has no agent.
+	Agent *AgentStatus `json:"agent,omitempty"`
 	// Detail and Fix explain a state that is not synced.
 	Detail string `json:"detail,omitempty"`
 	Fix    string `json:"fix,omitempty"`
@@ -83,6 +87,7 @@ const (
 	stateRejected    = "rejected"
 	stateNotSynced   = "not-synced"
 	stateUnreachable = "unreachable"
+	stateNotReached  = "not-reached"
 	stateUnknown     = "unknown"
 )
 
@@ -103,8 +108,12 @@ func (in *Installer) Status(ctx context.Context) (*Status, error) {
 		istiods[s.name()] = read
 		return err
 	})
+	agents := in.agents(ctx)
 	for _, s := range in.sites {
 		one := memberStatus(s)
+		if s.facts != nil {
+			one.Agent = agentText(agents[s.name()].Agent)
+		}
 		if declared := in.declared(s); len(declared) > 0 {
 			one.Gateway = declared
 		}
@@ -119,7 +128,10 @@ func (in *Installer) Status(ctx context.Context) (*Status, error) {
 	group.SetLimit(parallelLinks)
 	for i, link := range links {
 		group.Go(func() error {
-			status.Links[i] = in.linkStatus(ctx, in.site(link.Consumer), in.site(link.Producer), istiods[link.Consumer])
+			one := in.linkStatus(ctx, in.site(link.Consumer), in.site(link.Producer), istiods[link.Consumer])
+			one.Agent = agentStatus(agents[link.Consumer], link.Producer)
+			one.judgeWay(agents[link.Consumer].Members[link.Producer])
+			status.Links[i] = one
 			return nil
 		})
 	}
@@ -134,7 +146,11 @@ func (s *Status) err() error {
 		if slices.Contains([]string{stateSynced, stateReady, stateUnknown}, one.State) {
 			continue
 		}
-		failure := problem.New(problem.Unverified, "LinkBroken", "discovery of %s: %s: %s", one.Producer, one.State, one.Detail).On(one.Consumer)
+		what := "discovery of "
+		if one.State == stateNotReached {
+			what = "the way to "
+		}
+		failure := problem.New(problem.Unverified, "LinkBroken", "%s%s: %s: %s", what, one.Producer, one.State, one.Detail).On(one.Consumer)
 		failure.Fix = one.Fix
 		broken = append(broken, failure)
 	}
@@ -174,6 +190,7 @@ func memberStatus(s *site) MemberStatus {
 		return status
 	}
 	status.Network, status.Kubernetes, status.Platform = s.network(), s.facts.Version, s.facts.Platform
+	status.Region = s.region()
 	if plane := s.plane(); plane != nil {
 		status.ClusterID, status.Revision, status.Istio = plane.ClusterID, plane.Revision, plane.Version
 	}

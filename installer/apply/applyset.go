@@ -39,8 +39,8 @@ func (s Set) id() string {
 	return "applyset-" + base64.RawURLEncoding.EncodeToString(sum[:]) + "-v1"
 }
 
-// members returns copies of the objects with our labels.
-func (s Set) members() []*unstructured.Unstructured {
+// Members returns copies of the objects with our labels.
+func (s Set) Members() []*unstructured.Unstructured {
 	out := make([]*unstructured.Unstructured, len(s.Objects))
 	for i, wanted := range s.Objects {
 		out[i] = wanted.DeepCopy()

@@ -26,7 +26,7 @@ func TestParentIsAnApplySet(t *testing.T) {
 		named("apps/v1", "Deployment", "zoo", "b"), named("v1", "Service", "zoo", "a"), named("apps/v1", "Deployment", "ark", "a"),
 		named("v1", "Secret", Namespace, "ours"), named("rbac.authorization.k8s.io/v1", "ClusterRole", "", "r"),
 	}}
-	kinds, namespaces := spread(set.members())
+	kinds, namespaces := spread(set.Members())
 	parent := set.parent(kinds, namespaces)
 	const id = "applyset-HD71XANNJmAgCDheW0i1BStCo3w3Mn7f57c2W4qZ0tA-v1"
 	want := map[string]any{
@@ -44,7 +44,7 @@ func TestParentIsAnApplySet(t *testing.T) {
 	if diff := cmp.Diff(want, parent.Object); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
-	for _, member := range set.members() {
+	for _, member := range set.Members() {
 		if got := member.GetLabels()["applyset.kubernetes.io/part-of"]; got != id {
 			t.Errorf("%s is part of %q", describe(member), got)
 		}
@@ -62,7 +62,7 @@ func TestMembersAreCopies(t *testing.T) {
 	t.Parallel()
 	given := named("v1", "Service", "zoo", "a")
 	given.SetLabels(map[string]string{"team": "mesh"})
-	members := Set{Name: "gateway", Objects: []*unstructured.Unstructured{given}}.members()
+	members := Set{Name: "gateway", Objects: []*unstructured.Unstructured{given}}.Members()
 	if len(given.GetLabels()) != 1 {
 		t.Errorf("the caller's object was changed: %v", given.GetLabels())
 	}

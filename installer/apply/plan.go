@@ -81,7 +81,7 @@ func (a *Applier) Plan(ctx context.Context, set Set) (*Plan, error) {
 		return nil, err
 	}
 	plan := &Plan{Set: set.Name, set: set}
-	members := set.members()
+	members := set.Members()
 	kinds, namespaces := spread(members)
 	oldKinds, oldNamespaces := recorded(live)
 	allKinds := union(kinds, oldKinds, lessKind)

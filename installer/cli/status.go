@@ -23,7 +23,9 @@ func newStatus(env *Env, global *globalFlags) *cobra.Command {
 		Short: "Show members, links, and what each istiod says of its peers",
 		Long: `Shows the members with their gateways, and for each link the remote secret, its
 token with age and expiry, and the state every istiod replica reports. Without a
-mesh it is the record of the producer, and what the consumer's agent reports. A
+mesh it is the record of the producer, and what the consumer's agent reports.
+Where a consumer has an agent, WAY is how far that gets to the producer's gateway,
+with the time of a question and its answer, or the hop where the way is broken. A
 link that is not in order exits with 5. Nothing is written.`,
 		Example: `  eastwest status -f mesh.yaml
   eastwest status --context east --context west -o json`,
@@ -54,23 +56,38 @@ func printStatus(out io.Writer, status *installer.Status) error {
 		printMembers(table, status)
 	}
 	fmt.Fprintln(table)
-	fmt.Fprintln(table, "CONSUMER\tPRODUCER\tSTATE\tTOKEN\tAGE\tEXPIRES\tOWNER\tREADS SECRETS\tAPI SERVER")
+	fmt.Fprintln(table, "CONSUMER\tPRODUCER\tSTATE\tWAY\tTOKEN\tAGE\tEXPIRES\tOWNER\tREADS SECRETS\tAPI SERVER")
 	for _, link := range status.Links {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", link.Consumer, link.Producer, link.State,
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", link.Consumer, link.Producer, link.State, way(link.Agent),
 			dash(link.Token), dash(link.Age), dash(link.Expiry), dash(link.Owner), readsSecrets(link.ReadsSecrets), dash(link.Server))
 	}
 	return table.Flush()
 }
 
+// way is how far the consumer's agent gets to the producer, in a few words.
+func way(agent *installer.AgentStatus) string {
+	switch {
+	case agent == nil:
+		return "no agent"
+	case agent.Reached == "True" && agent.RTTMilliseconds > 0:
+		return fmt.Sprintf("%s %.1fms", agent.Hop, agent.RTTMilliseconds)
+	case agent.Reached == "True":
+		return agent.Hop + " only"
+	case agent.Reached == "False":
+		return "broken at " + agent.Hop
+	}
+	return "unknown"
+}
+
 // printPlainMembers shows members without Istio.
 func printPlainMembers(table io.Writer, status *installer.Status) {
-	fmt.Fprintln(table, "CLUSTER\tNETWORK\tAGENT\tGATEWAY\tEXPOSED")
+	fmt.Fprintln(table, "CLUSTER\tNETWORK\tREGION\tAGENT\tGATEWAY\tEXPOSED")
 	for _, one := range status.Members {
 		if one.Error != "" && one.ClusterID == "" {
-			fmt.Fprintf(table, "%s\t-\t-\tunreachable\t-\n", one.Name)
+			fmt.Fprintf(table, "%s\t-\t-\t-\tunreachable\t-\n", one.Name)
 			continue
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", one.Name, one.Network, one.Agent, dash(strings.Join(one.Gateway, ",")), exposed(one))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", one.Name, one.Network, dash(one.Region), one.Agent, dash(strings.Join(one.Gateway, ",")), exposed(one))
 	}
 }
 
@@ -82,14 +99,14 @@ func exposed(one installer.MemberStatus) string {
 }
 
 func printMembers(table io.Writer, status *installer.Status) {
-	fmt.Fprintln(table, "CLUSTER\tID\tNETWORK\tREVISION\tISTIO\tGATEWAY\tEXPOSED")
+	fmt.Fprintln(table, "CLUSTER\tID\tNETWORK\tREGION\tREVISION\tISTIO\tAGENT\tGATEWAY\tEXPOSED")
 	for _, one := range status.Members {
 		if one.Error != "" && one.ClusterID == "" {
-			fmt.Fprintf(table, "%s\t-\t-\t-\t-\tunreachable\t-\n", one.Name)
+			fmt.Fprintf(table, "%s\t-\t-\t-\t-\t-\t-\tunreachable\t-\n", one.Name)
 			continue
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", one.Name, dash(one.ClusterID), dash(one.Network),
-			dash(one.Revision), dash(one.Istio), dash(strings.Join(one.Gateway, ",")), exposed(one))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", one.Name, dash(one.ClusterID), dash(one.Network),
+			dash(one.Region), dash(one.Revision), dash(one.Istio), dash(one.Agent), dash(strings.Join(one.Gateway, ",")), exposed(one))
 	}
 }
 

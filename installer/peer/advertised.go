@@ -3,7 +3,10 @@ package peer
 import (
 	"net/netip"
 
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 )
 
 // Advertised is an address which peers dial for a gateway instead of that of its
@@ -43,4 +46,24 @@ func RemoteGateway(a Advertised) *unstructured.Unstructured {
 			}},
 		},
 	}}
+}
+
+// GatewayRights let the consumer's agent restore the named gateways of a producer,
+// and no others: a request to create by server-side apply names its object, too.
+func GatewayRights(producer, namespace string, names []string) ([]*unstructured.Unstructured, error) {
+	meta := metav1.ObjectMeta{Name: "eastwest-gateways-" + producer, Namespace: namespace}
+	return toUnstructured([]runtime.Object{
+		&rbacv1.Role{
+			TypeMeta: metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "Role"}, ObjectMeta: meta,
+			Rules: []rbacv1.PolicyRule{{
+				APIGroups: []string{"gateway.networking.k8s.io"}, Resources: []string{"gateways"}, ResourceNames: names,
+				Verbs: []string{"get", "create", "patch"},
+			}},
+		},
+		&rbacv1.RoleBinding{
+			TypeMeta: metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "RoleBinding"}, ObjectMeta: meta,
+			RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: meta.Name},
+			Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: "eastwest-agent", Namespace: AccountNamespace}},
+		},
+	})
 }

@@ -58,6 +58,9 @@ type Member struct {
 	Kubeconfig []byte
 	// Token describes it.
 	Token Token
+	// Gateways are the objects with the producer's advertised addresses, which the
+	// agent restores, as a JSON list; nil where there are none.
+	Gateways []byte
 }
 
 // SecretName is the name of the record's Secret.
@@ -75,6 +78,10 @@ func (m Member) Object() (*unstructured.Unstructured, error) {
 		annotations[TokenExpiryAnnotation] = m.Token.Expiry.UTC().Format(timeLayout)
 	}
 	name := m.Record.Name
+	data := map[string][]byte{name + v1alpha1.RecordSuffix: record, name + v1alpha1.KubeconfigSuffix: m.Kubeconfig}
+	if m.Gateways != nil {
+		data[name+v1alpha1.GatewaysSuffix] = m.Gateways
+	}
 	objects, err := toUnstructured([]runtime.Object{&corev1.Secret{
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
 		ObjectMeta: metav1.ObjectMeta{
@@ -84,7 +91,7 @@ func (m Member) Object() (*unstructured.Unstructured, error) {
 			},
 			Annotations: annotations,
 		},
-		Data: map[string][]byte{name + v1alpha1.RecordSuffix: record, name + v1alpha1.KubeconfigSuffix: m.Kubeconfig},
+		Data: data,
 		Type: corev1.SecretTypeOpaque,
 	}})
 	if err != nil {

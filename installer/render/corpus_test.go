@@ -1,6 +1,7 @@
 package render
 
 import (
+	"errors"
 	"slices"
 	"testing"
 
@@ -11,6 +12,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/eastwest-mesh/eastwest/internal/golden"
+	"github.com/eastwest-mesh/eastwest/manifests"
 )
 
 // setup is the file release.yaml of a case.
@@ -18,6 +20,8 @@ type setup struct {
 	Chart     string `json:"chart"`
 	Namespace string `json:"namespace"`
 	Platform  string `json:"platform"`
+	// File is one of the chart's own values files, laid below values.yaml.
+	File string `json:"file"`
 	// Only lists the kinds that the case is about; empty: all.
 	Only []string `json:"only"`
 }
@@ -59,6 +63,14 @@ func caseOf(t *testing.T, in *golden.Case) (Release, setup) {
 		}
 	}
 	layers := []Values{values}
+	if wanted.File != "" {
+		text, err := manifests.FS.ReadFile("charts/" + wanted.Chart + "/" + wanted.File)
+		below := Values{}
+		if err := errors.Join(err, yaml.UnmarshalStrict(text, &below)); err != nil {
+			t.Fatal(err)
+		}
+		layers = []Values{below, values}
+	}
 	if wanted.Chart == "eastwest-gateway" {
 		preset, err := Platform(wanted.Platform)
 		if err != nil {

@@ -23,6 +23,9 @@ const (
 	Unknown Kind = "unknown"
 )
 
+// Istiod reports whether istiod itself signs.
+func (k Kind) Istiod() bool { return k == SelfSigned || k == PluggedIn }
+
 // kind decides who signs, from what istiod and the proxies were told.
 func (in Objects) kind() (Kind, string) {
 	address := in.CAAddress

@@ -54,6 +54,7 @@ func testAdvertise(t *testing.T) {
 	whole(t)
 	t.Run("a mesh that stands switches over", func(t *testing.T) { testSwitch(t, advertise, outside) })
 	t.Run("not silently in vain", func(t *testing.T) { testLabelOfAnother(t, advertise) })
+	t.Run("an agent restores what tells of it", testAddressesRestored)
 }
 
 // testSwitch advertises an address for a gateway that peers dial already: their

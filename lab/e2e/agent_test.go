@@ -44,7 +44,10 @@ func testBesideIstio(t *testing.T) {
 		}
 		must(t, join([]string{"verify"}, members(1, 2), images())...)
 	})
-	t.Run("a broken way is named", testBrokenWay)
+	t.Run("the whole way is proved", testWholeWay)
+	t.Run("a gateway that is cut off is named", testCutWay)
+	t.Run("a probe that is not exposed is named", testUnexposedWay)
+	t.Run("agents that do not run are no broken way", testWayWithoutAgents)
 	t.Run("tokens are renewed", func(t *testing.T) {
 		await(t, "the agent of c1 has a new token for c2", renewalPatience, func(context.Context) error {
 			if now := tokenExpiry(t); now == first {
@@ -94,43 +97,6 @@ func testNoSecretRead(t *testing.T, before marks, since time.Time) {
 			t.Errorf("c%d: nobody asked for pods: the agent's account is not what istiod reads through", i)
 		}
 	}
-}
-
-// testBrokenWay drops what c1 sends to the gateway of c2, beside the probers' own
-// connections: the agent of c1 must say so by itself.
-func testBrokenWay(t *testing.T) {
-	reachable := func() string {
-		return kubectl(t, 1, "get", "memberclusters", "c2", "-o", `jsonpath={.status.conditions[?(@.type=="Reachable")].status}: {.status.description}`)
-	}
-	await(t, "c2 is reachable from c1", time.Minute, func(context.Context) error {
-		if now := reachable(); !strings.HasPrefix(now, "True") {
-			return fmt.Errorf("%s", now)
-		}
-		return nil
-	})
-	agents := strings.Fields(kubectl(t, 1, "-n", "eastwest-system", "get", "pods", "-l", "app=eastwest-agent", "-o", "jsonpath={.items[*].status.podIP}"))
-	rule := "ip daddr { " + strings.Join(gatewayIPs(t), ", ") + " } ip saddr { " + strings.Join(agents, ", ") + " } tcp dport 15443"
-	dropForwarded(t, 1, rule)
-	defer closeFirewall(t, 1)
-	await(t, "c1 says that c2 is not reached", 10*time.Second, func(context.Context) error {
-		if now := reachable(); !strings.HasPrefix(now, "False") || !strings.Contains(now, "tcp") {
-			return fmt.Errorf("%s", now)
-		}
-		return nil
-	})
-	closeFirewall(t, 1)
-	await(t, "c2 is reachable again", 20*time.Second, func(context.Context) error {
-		if now := reachable(); !strings.HasPrefix(now, "True") {
-			return fmt.Errorf("%s", now)
-		}
-		return nil
-	})
-}
-
-// gatewayIPs are the addresses of c2's gateway.
-func gatewayIPs(t *testing.T) []string {
-	t.Helper()
-	return strings.Fields(kubectl(t, 2, "-n", "istio-system", "get", "service", gatewayName, "-o", "jsonpath={.status.loadBalancer.ingress[*].ip}"))
 }
 
 // testAgentRestart kills the agents of c1 at once: istiod keeps what it knows, and

@@ -98,14 +98,18 @@ func (f finding) String() string {
 // meshStatus is what the tests read of `status -o json`.
 type meshStatus struct {
 	Members []struct {
-		Name, ClusterID, Network string
-		Gateway                  []string
-		Exposed                  bool
+		Name, ClusterID, Network, Region, Agent string
+		Gateway                                 []string
+		Exposed                                 bool
 	}
 	Links []struct {
 		Consumer, Producer, State, Secret, Server, Owner, Token, Expiry, Detail, Fix string
 
-		Sync map[string]string
+		Sync  map[string]string
+		Agent *struct {
+			Reached, Hop    string
+			RTTMilliseconds float64
+		}
 	}
 }
 

@@ -90,6 +90,18 @@ func (c Cluster) Record(member string) (Record, bool) {
 // Member is a MemberCluster.
 type Member struct {
 	State, Code, Description string
+	// Reached says how far the way to the member goes; empty where nobody tries.
+	Reached Reached
+}
+
+// Reached is what an agent says of the way to a member.
+type Reached struct {
+	// Status is True, False or empty, Reason and Message say why.
+	Status, Reason, Message string
+	// Hop is the first broken one, or the last that was proved.
+	Hop string
+	// RTT of a question and its answer; zero where none was answered.
+	RTT time.Duration
 }
 
 // Gateway is the gateway's Service with its pods.

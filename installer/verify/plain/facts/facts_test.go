@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
@@ -106,6 +107,8 @@ func TestRead(t *testing.T) {
 	t.Parallel()
 	member := &unstructured.Unstructured{Object: map[string]any{"status": map[string]any{
 		"state": "degraded", "code": "WARNING", "description": "its API server does not answer",
+		"link":       map[string]any{"hop": "answer", "rttMicroseconds": int64(250)},
+		"conditions": []any{map[string]any{"type": "Reachable", "status": "True", "reason": "Answers", "message": "it answers"}},
 	}}}
 	member.SetAPIVersion("eastwest.dev/v1alpha1")
 	member.SetKind("MemberCluster")
@@ -126,7 +129,10 @@ func TestRead(t *testing.T) {
 			{Secret: secret, Name: "south", Invalid: "it has no key south.kubeconfig"},
 			{Secret: secret, Name: "west", Server: "https://api.west:6443", Token: "secret", Advertised: []string{"gw.west:443"}},
 		},
-		Members: map[string]facts.Member{"west": {State: "degraded", Code: "WARNING", Description: "its API server does not answer"}},
+		Members: map[string]facts.Member{"west": {
+			State: "degraded", Code: "WARNING", Description: "its API server does not answer",
+			Reached: facts.Reached{Status: "True", Reason: "Answers", Message: "it answers", Hop: "answer", RTT: 250 * time.Microsecond},
+		}},
 		Gateway: &facts.Gateway{
 			Object: facts.Object{Namespace: facts.Namespace, Name: facts.GatewayName}, Type: "LoadBalancer",
 			Addresses: []string{"192.0.2.1", "192.0.2.2", "lb.example"}, Port: 15443, SourceRanges: []string{"203.0.113.0/24"},
@@ -139,6 +145,10 @@ func TestRead(t *testing.T) {
 	}
 	if !strings.Contains(got.Records[0].Invalid, "netwrk") {
 		t.Errorf("a record with an unknown field: %q", got.Records[0].Invalid)
+	}
+	agent, err := r.ReadAgent(t.Context())
+	if diff := cmp.Diff(facts.Cluster{Agent: want.Agent, Members: want.Members}, agent, cmp.AllowUnexported(facts.Cluster{})); diff != "" || err != nil {
+		t.Errorf("the agent alone: %v\n%s", err, diff)
 	}
 	got.Records[0].Invalid = ""
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(facts.Cluster{})); diff != "" {

@@ -2,9 +2,11 @@ package facts
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -13,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
@@ -161,13 +164,34 @@ func (r Reader) readMembers(ctx context.Context, c *Cluster) error {
 		return err
 	}
 	for _, item := range list.Items {
-		text := func(field string) string {
-			value, _, _ := unstructured.NestedString(item.Object, "status", field)
-			return value
+		var one v1alpha1.MemberCluster
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(item.Object, &one); err != nil {
+			return fmt.Errorf("read MemberCluster %s: %w", item.GetName(), err)
 		}
-		c.Members[item.GetName()] = Member{State: text("state"), Code: text("code"), Description: text("description")}
+		c.Members[item.GetName()] = Member{
+			State: one.Status.State, Code: one.Status.Code, Description: one.Status.Description, Reached: reached(one.Status),
+		}
 	}
 	return nil
+}
+
+func reached(status v1alpha1.MemberClusterStatus) Reached {
+	condition := meta.FindStatusCondition(status.Conditions, "Reachable")
+	if condition == nil {
+		return Reached{}
+	}
+	out := Reached{Status: string(condition.Status), Reason: condition.Reason, Message: condition.Message}
+	if status.Link != nil {
+		out.Hop, out.RTT = status.Link.Hop, time.Duration(status.Link.RTTMicroseconds)*time.Microsecond
+	}
+	return out
+}
+
+// ReadAgent reads no more than what the cluster's agent is and says.
+func (r Reader) ReadAgent(ctx context.Context) (Cluster, error) {
+	var c Cluster
+	err := errors.Join(r.readAgent(ctx, &c), r.readMembers(ctx, &c))
+	return c, err
 }
 
 // ReadDerived reads the derived Services of the namespace, with what is behind

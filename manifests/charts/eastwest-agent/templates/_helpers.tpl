@@ -18,5 +18,18 @@ app.kubernetes.io/part-of: eastwest
 {{- if .Values.facade.enabled }}
 {{- $_ := set $fixed "facade" (dict "folder" "/etc/eastwest-facade" "listen" (printf ":%d" (int .Values.ports.facade))) -}}
 {{- end -}}
+{{- if .Values.probe.enabled }}
+{{- $_ := set $fixed "probe" (dict "authority" (required "probe.authority is required: HOST:PORT of the local istiod" .Values.probe.authority) "listen" (printf ":%d" (int .Values.ports.probe))) -}}
+{{- end -}}
 {{ mergeOverwrite (deepCopy .Values.config) $fixed | toYaml }}
+{{- end }}
+
+{{- /* What istiod is to know of the agent's pods: no proxy stands before them, and
+they end mutual TLS themselves. Without the latter a gateway leads nobody here. */ -}}
+{{- define "agent.mesh" -}}
+{{- if .Values.probe.enabled -}}
+sidecar.istio.io/inject: "false"
+istio.io/dataplane-mode: none
+security.istio.io/tlsMode: istio
+{{- end }}
 {{- end }}
