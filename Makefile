@@ -34,6 +34,11 @@ unit: require-go ## Only the unit tests
 e2e: packages build ## Only the tests on real clusters
 	scripts/test e2e
 
+.PHONY: bench
+bench: packages build ## Figures against istiod on real clusters, docs/benchmarks.md
+	bin/lab build
+	cd lab && go test -tags bench -run '^$$' -bench . -benchtime 100x -timeout 60m ./bench
+
 .PHONY: lint
 lint: require-go ## gofumpt, go vet, staticcheck
 	scripts/test lint

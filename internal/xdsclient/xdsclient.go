@@ -17,10 +17,11 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/proto"
 )
 
-// patience is how long a stream lives: a test that waits for what never comes
+// patience is how long a stream of Open lives: a test that waits for what never comes
 // fails then.
 const patience = 30 * time.Second
 
@@ -36,11 +37,15 @@ const (
 )
 
 // Dial makes a connection, which is closed with the test. Nothing is contacted
-// before the first stream.
+// before the first stream. Without a configuration it is in clear.
 func Dial(t testing.TB, address string, config *tls.Config) *grpc.ClientConn {
 	t.Helper()
+	transport := insecure.NewCredentials()
+	if config != nil {
+		transport = credentials.NewTLS(config)
+	}
 	conn, err := grpc.NewClient("passthrough:///"+address,
-		grpc.WithTransportCredentials(credentials.NewTLS(config)),
+		grpc.WithTransportCredentials(transport),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(64<<20)))
 	if err != nil {
 		t.Fatal(err)
@@ -65,7 +70,13 @@ type Stream struct {
 // does it.
 func Open(t testing.TB, conn *grpc.ClientConn, node *corev3.Node) *Stream {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	return OpenFor(t, conn, node, patience)
+}
+
+// OpenFor is Open for a stream that lives so long.
+func OpenFor(t testing.TB, conn *grpc.ClientConn, node *corev3.Node, life time.Duration) *Stream {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), life)
 	t.Cleanup(cancel)
 	stream, err := discoveryv3.NewAggregatedDiscoveryServiceClient(conn).DeltaAggregatedResources(ctx)
 	return &Stream{t: t, stream: stream, failed: err, cancel: cancel, node: node, Versions: map[string]map[string]string{}}

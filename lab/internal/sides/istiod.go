@@ -1,0 +1,164 @@
+package sides
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	"google.golang.org/protobuf/types/known/structpb"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/eastwest-mesh/eastwest/internal/xdsclient"
+	"github.com/eastwest-mesh/eastwest/lab"
+)
+
+// istiodPort is where istiod serves xDS in clear, and asks nobody who he is.
+const istiodPort = 15010
+
+// istiodService is the Service by which the host reaches istiod, as a proxy would:
+// through kube-proxy and no API server.
+const istiodService = "istiod-from-host"
+
+// Istiod is the istiod of a cluster.
+type Istiod struct {
+	cluster *lab.Cluster
+	address string
+}
+
+// OpenIstiod makes a cluster's istiod reachable from the host, until the test ends.
+func OpenIstiod(t testing.TB, kube kubernetes.Interface, c *lab.Cluster) *Istiod {
+	t.Helper()
+	services := kube.CoreV1().Services("istio-system")
+	want := &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Name: istiodService},
+		Spec: corev1.ServiceSpec{
+			Type: corev1.ServiceTypeNodePort, Selector: map[string]string{"app": "istiod"},
+			Ports: []corev1.ServicePort{{Name: "grpc-xds", Port: istiodPort}},
+		},
+	}
+	made, err := services.Create(t.Context(), want, metav1.CreateOptions{})
+	if errors.IsAlreadyExists(err) { // of a run that was killed
+		made, err = services.Get(t.Context(), istiodService, metav1.GetOptions{})
+	}
+	if err != nil {
+		t.Fatalf("make istiod of %s reachable: %v", c.Name, err)
+	}
+	t.Cleanup(func() {
+		if err := services.Delete(context.WithoutCancel(t.Context()), istiodService, metav1.DeleteOptions{}); err != nil {
+			t.Errorf("remove the Service of istiod of %s: %v", c.Name, err)
+		}
+	})
+	i := &Istiod{cluster: c, address: net.JoinHostPort(c.NodeIP, strconv.Itoa(int(made.Spec.Ports[0].NodePort)))}
+	i.awaitConnections(t)
+	return i
+}
+
+// awaitConnections waits until istiod takes them: kube-proxy is told of it by and by.
+func (i *Istiod) awaitConnections(t testing.TB) {
+	t.Helper()
+	await(t, "istiod of "+i.cluster.Name+" takes connections", func(ctx context.Context) error {
+		dialer := net.Dialer{Timeout: time.Second}
+		conn, err := dialer.DialContext(ctx, "tcp", i.address)
+		if err == nil {
+			err = conn.Close()
+		}
+		return err
+	})
+}
+
+// Proxy is a sidecar of the first namespace. It asks for endpoints of the services
+// of all.
+func (i *Istiod) Proxy(t testing.TB, namespaces ...string) *Proxy {
+	t.Helper()
+	spec := i.cluster.Spec.Istio
+	metadata, err := structpb.NewStruct(map[string]any{
+		"CLUSTER_ID": spec.ClusterID, "NETWORK": spec.Network, "MESH_ID": spec.MeshID, "NAMESPACE": namespaces[0],
+		"ISTIO_VERSION": "1.31.0", "LABELS": map[string]any{"app": "client"}, "INSTANCE_IPS": clientIP,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	node := &corev3.Node{
+		Id:       fmt.Sprintf("sidecar~%s~client.%s~%[2]s.svc.cluster.local", clientIP, namespaces[0]),
+		Metadata: metadata,
+	}
+	return connect(t, xdsclient.Dial(t, i.address, nil), node, func(cluster string) (Port, int, bool) {
+		port, leads := istiodPortOf(cluster)
+		return port, 0, leads && slices.Contains(namespaces, port.Namespace)
+	})
+}
+
+// clientIP is of no pod.
+const clientIP = "10.255.255.254"
+
+// istiodPortOf reads the name of a cluster of istiod's.
+func istiodPortOf(cluster string) (Port, bool) {
+	parts := strings.Split(cluster, "|")
+	if len(parts) != 4 || parts[0] != "outbound" || parts[2] != "" {
+		return Port{}, false
+	}
+	return portOf(parts[1], parts[3], ".svc.cluster.local")
+}
+
+// Tune gives istiod other settings, environment variables by name, waits until it
+// runs with them, and puts back what was there when the test ends. Proxies of before
+// lose their streams.
+func (i *Istiod) Tune(t testing.TB, kube kubernetes.Interface, settings map[string]string) {
+	t.Helper()
+	before := i.set(t, kube, settings)
+	t.Cleanup(func() { i.set(t, kube, before) })
+}
+
+// set changes settings, where an empty value is none, and returns those of before.
+func (i *Istiod) set(t testing.TB, kube kubernetes.Interface, settings map[string]string) map[string]string {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	deployments := kube.AppsV1().Deployments("istio-system")
+	one, err := deployments.Get(ctx, "istiod-"+i.cluster.Spec.Istio.Revision, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := map[string]string{}
+	env := slices.DeleteFunc(one.Spec.Template.Spec.Containers[0].Env, func(v corev1.EnvVar) bool {
+		_, ours := settings[v.Name]
+		if ours {
+			before[v.Name] = v.Value
+		}
+		return ours
+	})
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		if value := settings[name]; value != "" {
+			env = append(env, corev1.EnvVar{Name: name, Value: value})
+		}
+		if _, was := before[name]; !was {
+			before[name] = ""
+		}
+	}
+	one.Spec.Template.Spec.Containers[0].Env = env
+	if one, err = deployments.Update(ctx, one, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "istiod of "+i.cluster.Name+" runs with its settings", func(ctx context.Context) error {
+		now, err := deployments.Get(ctx, one.Name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		pods, err := kube.CoreV1().Pods("istio-system").List(ctx, metav1.ListOptions{LabelSelector: "app=istiod"})
+		if s := now.Status; err == nil && (s.ObservedGeneration < one.Generation || s.UpdatedReplicas != 1 || s.ReadyReplicas != 1 || len(pods.Items) != 1) {
+			err = fmt.Errorf("%d of %d pods are updated, %d ready", s.UpdatedReplicas, len(pods.Items), s.ReadyReplicas)
+		}
+		return err
+	})
+	i.awaitConnections(t)
+	return before
+}
