@@ -92,8 +92,12 @@ func (s *standing) shown(state *State) status.Member {
 		return out
 	}
 	for _, one := range state.Problems {
-		if one.Member == s.name && one.Service == (model.ServiceKey{}) {
+		service := state.View.Services.Get(one.Service)
+		switch {
+		case one.Member == s.name && one.Service == (model.ServiceKey{}):
 			out.Links = append(out.Links, status.Problem{Reason: string(one.Reason), Message: one.Message})
+		case service != nil && slices.Contains(service.Exporters, s.name):
+			out.Exports = append(out.Exports, status.Problem{About: one.Service.String(), Reason: string(one.Reason), Message: one.Message})
 		}
 	}
 	if seen := state.View.Members[s.name]; seen != nil {

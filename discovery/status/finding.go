@@ -234,13 +234,17 @@ func ofAddresses(m Member) []finding {
 func ofExports(m Member) []finding {
 	var found []finding
 	for _, one := range m.Exports {
-		text := one.Reason + ": " + one.Message
-		if one.About != "" {
-			text = "service " + one.About + ": " + text
-		}
-		found = append(found, finding{v1alpha1.CodeWarning, text, Remedy(one.Reason)})
+		found = append(found, finding{v1alpha1.CodeWarning, exportText(one), Remedy(one.Reason)})
 	}
 	return found
+}
+
+func exportText(one Problem) string {
+	text := one.Reason + ": " + one.Message
+	if one.About != "" {
+		text = "service " + one.About + ": " + text
+	}
+	return text
 }
 
 // Remedy is what mends a problem of an export.
@@ -252,6 +256,8 @@ func Remedy(reason string) string {
 		return "export from a namespace of its own"
 	case "NoService":
 		return "make the Service, or remove the ServiceExport"
+	case "ProtocolUnsupported":
+		return "offer the port by TCP too, or put the members on one network"
 	case "NoPorts":
 		return "give the Service a port"
 	case "ManyPorts":

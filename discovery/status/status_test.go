@@ -168,7 +168,7 @@ func TestEveryReasonHasARemedy(t *testing.T) {
 	t.Parallel()
 	seen := map[string]string{}
 	for _, reason := range []string{
-		"NamespaceDenied", "NamespaceDefault", "NoService", "NoPorts", "ManyPorts", "TooManyServices", "GatewayDenied", "RoleImportOnly", "Other",
+		"NamespaceDenied", "NamespaceDefault", "NoService", "NoPorts", "ManyPorts", "TooManyServices", "GatewayDenied", "RoleImportOnly", "ProtocolUnsupported", "Other",
 	} {
 		if other, twice := seen[Remedy(reason)]; twice {
 			t.Errorf("%s and %s have one remedy", reason, other)
@@ -180,6 +180,40 @@ func TestEveryReasonHasARemedy(t *testing.T) {
 			t.Errorf("%s and %s have one remedy", reason, other)
 		}
 		seen[remedy(Member{}, Fault{Reason: reason})] = reason
+	}
+}
+
+func TestExportsThatAreLeftOut(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		exports []Problem
+		want    string
+	}{
+		"nothing": {nil, ""},
+		"advice":  {[]Problem{{About: "default/x", Reason: "NamespaceDefault"}, {About: "shop/x", Reason: "ManyPorts"}}, ""},
+		"a port that gateways do not carry": {
+			[]Problem{{About: "shop/dns", Reason: "ProtocolUnsupported", Message: "port 53/UDP"}},
+			"True ProtocolUnsupported: service shop/dns: ProtocolUnsupported: port 53/UDP",
+		},
+		"one of several": {
+			[]Problem{{About: "default/x", Reason: "NamespaceDefault"}, {About: "a/x", Reason: "NoService", Message: "none"}, {About: "b/x", Reason: "NoPorts"}},
+			"True NoService: service a/x: NoService: none (and 1 more)",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			member := west()
+			member.Exports = tc.exports
+			got := ""
+			for _, one := range Wanted(member, nil, now).Status.Conditions {
+				if one.Type == ExportsIncomplete {
+					got = fmt.Sprintf("%s %s: %s", one.Status, one.Reason, one.Message)
+				}
+			}
+			if got != tc.want {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
 	}
 }
 

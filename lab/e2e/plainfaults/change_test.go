@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -39,6 +40,38 @@ func testExport(t *testing.T) {
 	p.wantNoFailure(t, withdrawn)
 	t.Log(p.failures(withdrawn))
 }
+
+// testUDP exports a service with a port that gateways do not carry: that is said, and
+// the other port is served.
+func testUDP(t *testing.T) {
+	suite.Apply(t, 2, mixed)
+	defer suite.Kubectl(t, 2, "-n", shop, "delete", "serviceexport/mixed", "service/mixed")
+	suite.Kubectl(t, 1, "wait", "membercluster/c2", "--for=condition=ExportsIncomplete", "--timeout=30s")
+	if out := suite.Kubectl(t, 1, "get", "membercluster", "c2", "-o", `jsonpath={.status.conditions[?(@.type=="ExportsIncomplete")].message}`); !strings.Contains(out, "53/UDP") {
+		t.Errorf("the condition says %q", out)
+	}
+	host, c := derived(t, 1, "mixed"), newClient(1, false)
+	rig.Await(t, "the port of TCP is answered", 30*time.Second, func(ctx context.Context) error {
+		_, err := c.call(ctx, host, tcpPort)
+		return err
+	})
+}
+
+// mixed has a port of UDP beside one of TCP.
+const mixed = `
+apiVersion: v1
+kind: Service
+metadata: {name: mixed, namespace: shop}
+spec:
+  selector: {app: hello}
+  ports:
+  - {name: dns, port: 53, protocol: UDP}
+  - {name: tcp, port: 5001, targetPort: 5000}
+---
+apiVersion: multicluster.x-k8s.io/v1beta1
+kind: ServiceExport
+metadata: {name: mixed, namespace: shop}
+`
 
 const exportOfHello = `
 apiVersion: multicluster.x-k8s.io/v1beta1

@@ -36,6 +36,7 @@ func TestPlainFaults(t *testing.T) {
 		{"requests of one connection", testBalance},
 		{"figure: from a changed slice to the data path", testDelay},
 		{"an export is withdrawn and made again", testExport},
+		{"a port that gateways do not carry", testUDP},
 		{"F01 the API server of a member is killed", testAPIKilled},
 		{"F02 the API server of a member is frozen", testAPIFrozen},
 		{"F39 the gateway of a member is killed", testGatewayKilled},
