@@ -41,7 +41,7 @@ func (in *Installer) Authority(ctx context.Context) error {
 	for i, s := range in.sites {
 		names[i] = s.name()
 	}
-	made, err := trust.Init(wanted.Dir, in.meshName(), names, trust.Options{})
+	made, err := trust.Init(wanted.Dir, in.meshName(), names, trust.Options{Within: in.trustDomain()})
 	if err != nil {
 		return err
 	}

@@ -62,7 +62,7 @@ func newAgent(t *testing.T, m *mesh, member *model.Member) *agent {
 		address: fmt.Sprintf("%s:%d", member.Gateways[0].Host, agentPort), folder: t.TempDir(),
 		budget: 1000,
 	}
-	testca.Write(t, a.folder, m.root.Intermediate(t).Files(t))
+	testca.Write(t, a.folder, m.root.Intermediate(t, testca.Within(testca.TrustDomain)).Files(t))
 	var err error
 	options := authority.Options{Dir: a.folder, TrustDomain: testca.TrustDomain, Poll: 50 * time.Millisecond}
 	if a.authority, err = authority.Open(options); err != nil {

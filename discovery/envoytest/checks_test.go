@@ -9,6 +9,7 @@ import (
 
 	"github.com/eastwest-mesh/eastwest/discovery/model"
 	"github.com/eastwest-mesh/eastwest/discovery/translate"
+	"github.com/eastwest-mesh/eastwest/internal/testca"
 )
 
 // TestChecksProveThatAPodAccepts has services that fail in different ways behind a
@@ -69,7 +70,7 @@ func tcpHealthy(t *testing.T, m *mesh, port model.PortKey) {
 	t.Helper()
 	checking := peer{
 		address: m.inbound(c2), sni: translate.InboundName(port), alpn: "istio",
-		certificate: m.root.Intermediate(t).Leaf(t, gatewayID(c1)).TLS(),
+		certificate: m.root.Intermediate(t, testca.Within(testca.TrustDomain)).Leaf(t, gatewayID(c1)).TLS(),
 	}
 	conn, err := checking.dial()
 	if err != nil {

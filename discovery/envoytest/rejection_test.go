@@ -30,7 +30,7 @@ type fortress struct {
 func newFortress(t *testing.T) *fortress {
 	t.Helper()
 	m := newMesh(t, c1, c2)
-	f := &fortress{mesh: m, pod: m.pod(c2), signer: m.root.Intermediate(t)}
+	f := &fortress{mesh: m, pod: m.pod(c2), signer: m.root.Intermediate(t, testca.Within(testca.TrustDomain))}
 	db := m.export("db", database, map[model.MemberName][]string{c2: {f.pod.address}})
 	m.export("empty", database, map[model.MemberName][]string{c2: nil})
 	m.publish()
@@ -77,7 +77,7 @@ func (f *fortress) letIn(t *testing.T) {
 	}
 }
 
-// TestPeersAreRejected shows the gateway what it must not let in. Each is closed,
+// TestPeersAreRejected is H10. It shows the gateway what it must not let in. Each is closed,
 // reaches no pod, and makes a counter rise.
 func TestPeersAreRejected(t *testing.T) {
 	t.Parallel()
@@ -96,6 +96,7 @@ func TestPeersAreRejected(t *testing.T) {
 		return func() (string, error) { return say(f.friend.address, text) }
 	}
 	whole := hello(t, f.friend.config())
+	elsewhere := strings.Replace(gatewayID(c1), testca.TrustDomain, testca.TrustDomain+".evil", 1)
 	const noChain = "listener.in.no_filter_chain_match"
 	for name, tc := range map[string]struct {
 		try     func() (string, error)
@@ -109,7 +110,8 @@ func TestPeersAreRejected(t *testing.T) {
 		"no certificate, TLS 1.2":       {as(func(p *peer) { p.certificate, p.version = &tls.Certificate{}, tls.VersionTLS12 }), "listener.in.ssl.fail_verify_no_cert"},
 		"a foreign root":                {leaf(testca.Root(t), gatewayID(c1)), "listener.in.ssl.fail_verify_error"},
 		"an expired certificate":        {leaf(f.signer, gatewayID(c1), longAgo), "listener.in.ssl.fail_verify_error"},
-		"another trust domain":          {leaf(f.signer, strings.Replace(gatewayID(c1), testca.TrustDomain, testca.TrustDomain+".evil", 1)), "listener.in.ssl.fail_verify_san"},
+		"another trust domain":          {leaf(f.mesh.root.Intermediate(t), elsewhere), "listener.in.ssl.fail_verify_san"},
+		"one that its CA may not sign":  {leaf(f.signer, elsewhere), "listener.in.ssl.fail_verify_error"},
 		"a workload of the mesh":        {leaf(f.signer, "spiffe://"+testca.TrustDomain+"/ns/sample/sa/client"), "listener.in.ssl.fail_verify_san"},
 		"a member that is not here":     {leaf(f.signer, gatewayID(c3)), "listener.in.ssl.fail_verify_san"},
 		"the gateway itself":            {leaf(f.signer, gatewayID(c2)), "listener.in.ssl.fail_verify_san"},

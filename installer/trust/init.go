@@ -28,6 +28,10 @@ type Options struct {
 	KeyType KeyType
 	// TrustDomain, if set, becomes the SPIFFE ID of the certificates.
 	TrustDomain string
+	// Within, if set, is the one trust domain of whose identities the intermediates may
+	// sign certificates: a name constraint (RFC 5280, 4.2.1.10), which knows hosts of
+	// URIs and no paths, so that it does not tell members of one mesh apart.
+	Within string
 	// Force makes everything anew where there is material already, which is kept
 	// beside in a folder of its own.
 	Force bool

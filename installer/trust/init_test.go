@@ -56,12 +56,13 @@ func TestInitWritesAllFilesForTheirOwnerOnly(t *testing.T) {
 func TestInitIssuesWhatIstiodTakes(t *testing.T) {
 	t.Parallel()
 	for name, options := range map[string]Options{
-		"by default":      {},
-		"RSA":             {KeyType: RSA},
-		"short":           {Validity: 48 * time.Hour, IntermediateValidity: 96 * time.Hour},
-		"a trust domain":  {TrustDomain: "td.example"},
-		"own lifetimes":   {Validity: 5 * year, IntermediateValidity: year},
-		"the exact clock": {Now: time.Now().Add(-time.Minute)},
+		"by default":       {},
+		"RSA":              {KeyType: RSA},
+		"short":            {Validity: 48 * time.Hour, IntermediateValidity: 96 * time.Hour},
+		"a trust domain":   {TrustDomain: "td.example"},
+		"one's identities": {Within: "td.example"},
+		"own lifetimes":    {Validity: 5 * year, IntermediateValidity: year},
+		"the exact clock":  {Now: time.Now().Add(-time.Minute)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -91,6 +92,9 @@ func TestInitIssuesWhatIstiodTakes(t *testing.T) {
 			}
 			if td := options.TrustDomain; td != "" && cert.URIs[0].String() != "spiffe://"+td {
 				t.Errorf("URIs %v", cert.URIs)
+			}
+			if within := options.Within; within != "" && !(cert.PermittedDNSDomainsCritical && slices.Equal(cert.PermittedURIDomains, []string{within})) {
+				t.Errorf("may sign for %v", cert.PermittedURIDomains)
 			}
 			if cert.SerialNumber.Cmp(roots[0].SerialNumber) == 0 {
 				t.Error("one serial number twice")

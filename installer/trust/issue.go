@@ -76,6 +76,10 @@ func (o Options) issueIntermediate(mesh, cluster string, root authority) (author
 	template := o.template(mesh, "intermediate CA", o.IntermediateValidity)
 	template.Subject.Locality = []string{cluster}
 	template.MaxPathLenZero = true
+	if o.Within != "" {
+		template.PermittedDNSDomainsCritical = true // of all constraints, says crypto/x509
+		template.PermittedURIDomains = []string{o.Within}
+	}
 	if template.NotAfter.After(root.cert.NotAfter) {
 		template.NotAfter = root.cert.NotAfter
 	}

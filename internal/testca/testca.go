@@ -42,6 +42,15 @@ func (s *Signer) Intermediate(t testing.TB, changes ...func(*x509.Certificate)) 
 	return sign(t, s, authority("intermediate"), changes)
 }
 
+// Within has a CA sign identities of one trust domain alone, as the installer makes
+// those of members without Istio.
+func Within(domain string) func(*x509.Certificate) {
+	return func(c *x509.Certificate) {
+		c.PermittedDNSDomainsCritical = true // of all constraints, says crypto/x509
+		c.PermittedURIDomains = []string{domain}
+	}
+}
+
 // Leaf makes a certificate for a SPIFFE ID, good for both ends of a connection.
 func (s *Signer) Leaf(t testing.TB, identity string, changes ...func(*x509.Certificate)) *Signer {
 	t.Helper()
