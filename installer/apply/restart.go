@@ -9,6 +9,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -49,6 +50,8 @@ func InjectedWorkloads(ctx context.Context, kube kubernetes.Interface) (workload
 	for _, pod := range pods.Items {
 		workload, ok, err := workloadOf(ctx, kube, pod, owners)
 		switch {
+		case pod.DeletionTimestamp != nil, apierrors.IsNotFound(err):
+			// It is going, or what made it is gone: nothing of it is left to restart.
 		case err != nil:
 			return nil, nil, err
 		case !ok:

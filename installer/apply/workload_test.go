@@ -2,14 +2,18 @@ package apply
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
 )
 
 // owned is metadata of what istiod injected, with a controller; none for an
@@ -40,6 +44,8 @@ func TestInjectedWorkloads(t *testing.T) {
 	plain.Labels = nil
 	unlabelled := replicaSet("old-1", "Deployment", "old")
 	unlabelled.Labels = nil
+	going := pod("bare", "", "")
+	going.DeletionTimestamp, going.Finalizers = &metav1.Time{Time: time.Unix(1, 0)}, []string{"x"}
 	for name, tc := range map[string]struct {
 		objects   []runtime.Object
 		workloads []string
@@ -61,6 +67,12 @@ func TestInjectedWorkloads(t *testing.T) {
 			[]string{"DaemonSet shop/agent", "StatefulSet shop/db"},
 			nil,
 		},
+		"a pod whose ReplicaSet has gone, which follows it": {
+			[]runtime.Object{pod("gateway-1-a", "ReplicaSet", "gateway-1"), pod("db-0", "StatefulSet", "db")},
+			[]string{"StatefulSet shop/db"},
+			nil,
+		},
+		"a pod that is being deleted": {[]runtime.Object{going}, nil, nil},
 		"pods that nothing rolls out": {
 			[]runtime.Object{pod("bare", "", ""), pod("job-x", "Job", "job"), replicaSet("alone", "", ""), pod("alone-x", "ReplicaSet", "alone")},
 			nil,
@@ -87,11 +99,14 @@ func TestInjectedWorkloads(t *testing.T) {
 	}
 }
 
-// TestAReplicaSetThatIsGone is an error: what must restart would be missed.
-func TestAReplicaSetThatIsGone(t *testing.T) {
+// TestAReplicaSetThatCannotBeRead is an error: what must restart would be missed.
+func TestAReplicaSetThatCannotBeRead(t *testing.T) {
 	t.Parallel()
-	_, _, err := InjectedWorkloads(t.Context(), fake.NewClientset(pod("web-1-a", "ReplicaSet", "web-1")))
-	if err == nil {
+	kube := fake.NewClientset(pod("web-1-a", "ReplicaSet", "web-1"))
+	kube.PrependReactor("get", "replicasets", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return true, nil, apierrors.NewForbidden(schema.GroupResource{Group: "apps", Resource: "replicasets"}, "web-1", nil)
+	})
+	if _, _, err := InjectedWorkloads(t.Context(), kube); err == nil {
 		t.Error("no error for a pod whose ReplicaSet cannot be read")
 	}
 }
