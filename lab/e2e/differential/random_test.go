@@ -18,11 +18,15 @@ const (
 	operations, between = 60, 5
 	// randomServices is how many services they are about.
 	randomServices = 4
+	// randomSlices is how many slices each may have in a cluster.
+	randomSlices = 3
 )
 
 // random is a sequence of changes to services "random-N" of both clusters. It stays
-// within what both see alike: slices share no address, no endpoint is draining, and a
-// service has the same ports in both clusters.
+// within what both see alike: slices share no address, no endpoint is draining, a
+// service has the same ports in both clusters, and slices go before their service: those
+// of a Service that goes right after it came stay in use with istiod, as was seen, for as
+// long as they are there.
 type random struct {
 	*rand.Rand
 	services, slices map[string]bool
@@ -67,10 +71,17 @@ func (r *random) change(t *testing.T, c at) string {
 		return here + ": Service is there"
 	case r.IntN(10) == 0:
 		r.services[here] = false
+		for s := range randomSlices {
+			slice := fmt.Sprintf("%s-%d", name, s)
+			if here := fmt.Sprintf("c%d %s", c.cluster, slice); r.slices[here] {
+				r.slices[here] = false
+				c.deleteSlice(t, slice)
+			}
+		}
 		c.deleteService(t, name)
 		return here + ": Service is gone"
 	}
-	s := r.IntN(3)
+	s := r.IntN(randomSlices)
 	slice := fmt.Sprintf("%s-%d", name, s)
 	if here := fmt.Sprintf("c%d %s", c.cluster, slice); r.slices[here] && r.IntN(6) == 0 {
 		r.slices[here] = false
