@@ -112,6 +112,10 @@ func controllerManagerArgs(c plan.Cluster) []string {
 		"--cluster-signing-cert-file="+c.Path(caCert),
 		"--cluster-signing-key-file="+c.Path(caKey),
 		"--flex-volume-plugin-dir="+c.Path(volumePluginDir),
+		// A controller manager goes down with its API server where a site runs both. Here
+		// it outlives it, finds that its nodes were silent, and would take all pods out of
+		// their services the moment that the server is back.
+		"--node-monitor-grace-period=10m",
 		"--leader-elect=false",
 	)
 }
