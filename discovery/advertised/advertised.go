@@ -24,6 +24,7 @@ import (
 	"k8s.io/client-go/dynamic"
 
 	"github.com/eastwest-mesh/eastwest/discovery/model"
+	"github.com/eastwest-mesh/eastwest/internal/subset"
 )
 
 const (
@@ -164,32 +165,15 @@ func (k *Keeper) restore(ctx context.Context, wanted *unstructured.Unstructured)
 	if err != nil && !apierrors.IsNotFound(err) {
 		return false, err
 	}
-	if err == nil && holds(have.Object, wanted.Object) {
+	if err == nil && subset.Holds(have.Object, wanted.Object) {
 		return false, nil
 	}
 	have, err = client.Apply(ctx, wanted.GetName(), wanted, metav1.ApplyOptions{FieldManager: manager, Force: true})
 	if err != nil {
 		return false, err
 	}
-	if !holds(have.Object, wanted.Object) {
+	if !subset.Holds(have.Object, wanted.Object) {
 		return false, errors.New("somebody else adds to it")
 	}
 	return true, nil
-}
-
-// holds reports whether a value has all that is wanted: maps may have more, lists
-// may not, for an address beside the right one is a wrong one.
-func holds(have, wanted any) bool {
-	switch wanted := wanted.(type) {
-	case map[string]any:
-		fields, ok := have.(map[string]any)
-		for name, value := range wanted {
-			ok = ok && holds(fields[name], value)
-		}
-		return ok
-	case []any:
-		items, ok := have.([]any)
-		return ok && slices.EqualFunc(items, wanted, holds)
-	}
-	return have == wanted
 }

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/eastwest-mesh/eastwest/discovery/model"
+	"github.com/eastwest-mesh/eastwest/internal/subset"
 	"github.com/eastwest-mesh/eastwest/internal/testapi"
 )
 
@@ -141,7 +142,7 @@ func TestWhatIsChangedIsRestored(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if step.problem == "" && !holds(have.Object, object(t).Object) {
+		if step.problem == "" && !subset.Holds(have.Object, object(t).Object) {
 			t.Errorf("%s: it is %v", step.what, have.Object["spec"])
 		}
 	}

@@ -3,6 +3,8 @@ package derived
 import (
 	"encoding/json"
 	"fmt"
+
+	"github.com/eastwest-mesh/eastwest/internal/subset"
 )
 
 // holds reports whether an object has everything that a configuration applies:
@@ -17,7 +19,7 @@ func holds(object, configuration any) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return subset(want, have), nil
+	return subset.Holds(have, want), nil
 }
 
 func generic(value any) (map[string]any, error) {
@@ -32,34 +34,4 @@ func generic(value any) (map[string]any, error) {
 	delete(out, "apiVersion") // typed objects that were read have neither
 	delete(out, "kind")
 	return out, nil
-}
-
-// subset compares maps by the keys of want, and lists as wholes.
-func subset(want, have any) bool {
-	switch want := want.(type) {
-	case map[string]any:
-		have, ok := have.(map[string]any)
-		if !ok {
-			return len(want) == 0
-		}
-		for key, value := range want {
-			if !subset(value, have[key]) {
-				return false
-			}
-		}
-		return true
-	case []any:
-		have, ok := have.([]any)
-		if !ok || len(have) != len(want) {
-			return false
-		}
-		for i := range want {
-			if !subset(want[i], have[i]) {
-				return false
-			}
-		}
-		return true
-	}
-	// An empty text is left out by those who read it.
-	return want == have || want == "" && have == nil
 }
