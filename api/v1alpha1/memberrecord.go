@@ -55,6 +55,9 @@ const (
 	LabelDerived = "eastwest.dev/derived"
 	// AnnotationService names, on a derived Service, the service it stands for.
 	AnnotationService = "eastwest.dev/service"
+	// AnnotationIncumbent records, on a ServiceExport, the member whose values hold
+	// where exporters differ.
+	AnnotationIncumbent = "eastwest.dev/incumbent"
 	// ManagedByAgent is the value of endpointslice.kubernetes.io/managed-by on
 	// slices that the agent wrote.
 	ManagedByAgent = "eastwest-agent.eastwest.dev"

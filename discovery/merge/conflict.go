@@ -1,7 +1,9 @@
 package merge
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -36,6 +38,31 @@ func conflicts(key model.ServiceKey, exports []export, ports []model.Port) []mod
 	add(model.TypeConflict, "type", leader.offer.Type.String(), func(offer *model.Offer) bool {
 		return offer.Type == leader.offer.Type
 	})
+	own := leader.offer.Traits
+	add(model.IPFamilyConflict, "families", familyList(mergeFamilies(exports)), func(offer *model.Offer) bool {
+		return sameFamilies(offer.Traits.Families, own.Families)
+	})
+	add(model.SessionAffinityConflict, "sessionAffinity", affinity(own), func(offer *model.Offer) bool {
+		return offer.Traits.ClientIP == own.ClientIP
+	})
+	add(model.SessionAffinityConfigConflict, "sessionAffinityConfig", fmt.Sprintf("%d s", own.AffinitySeconds), func(offer *model.Offer) bool {
+		return offer.Traits.AffinitySeconds == own.AffinitySeconds
+	})
+	add(model.InternalTrafficPolicyConflict, "internalTrafficPolicy", internal(own), func(offer *model.Offer) bool {
+		return internal(offer.Traits) == internal(own)
+	})
+	add(model.TrafficDistributionConflict, "trafficDistribution", cmp.Or(own.TrafficDistribution, "none"), func(offer *model.Offer) bool {
+		return offer.Traits.TrafficDistribution == own.TrafficDistribution
+	})
+	add(model.LabelsConflict, "exportedLabels", keyList(own.Labels), func(offer *model.Offer) bool {
+		return maps.Equal(offer.Traits.Labels, own.Labels)
+	})
+	add(model.AnnotationsConflict, "exportedAnnotations", keyList(own.Annotations), func(offer *model.Offer) bool {
+		return maps.Equal(offer.Traits.Annotations, own.Annotations)
+	})
+	add(model.IncumbentConflict, "recorded incumbent", string(leader.member), func(offer *model.Offer) bool {
+		return offer.Incumbent == leader.member || !exporting(exports, offer.Incumbent)
+	})
 	return found
 }
 
@@ -45,4 +72,27 @@ func portList(ports []model.Port) string {
 		words[i] = strings.TrimSpace(fmt.Sprintf("%s %d/%s", port.Name, port.Number, port.Protocol))
 	}
 	return strings.Join(words, ", ")
+}
+
+func familyList(families []model.Family) string {
+	words := make([]string, len(families))
+	for i, family := range families {
+		words[i] = string(family)
+	}
+	return cmp.Or(strings.Join(words, ", "), "none")
+}
+
+// affinity and internal are values as the API spells them.
+func affinity(traits model.Traits) string {
+	if traits.ClientIP {
+		return "ClientIP"
+	}
+	return "None"
+}
+
+func internal(traits model.Traits) string { return cmp.Or(traits.InternalTrafficPolicy, "Cluster") }
+
+// keyList names keys alone: values are the exporter's, and may be long.
+func keyList(values map[string]string) string {
+	return cmp.Or(strings.Join(slices.Sorted(maps.Keys(values)), ", "), "none")
 }

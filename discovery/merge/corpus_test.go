@@ -32,6 +32,21 @@ type offerInput struct {
 	Ports []string `json:"ports"`
 	// Endpoints are healths: serving, draining, unready.
 	Endpoints []string `json:"endpoints"`
+	// Families are IPv4, IPv6; without any there are none.
+	Families     []model.Family    `json:"families"`
+	ClientIP     int32             `json:"clientIP"`
+	Internal     string            `json:"internal"`
+	Distribution string            `json:"distribution"`
+	Labels       map[string]string `json:"labels"`
+	Annotations  map[string]string `json:"annotations"`
+	Incumbent    model.MemberName  `json:"incumbent"`
+}
+
+func (o *offerInput) traits() model.Traits {
+	return model.Traits{
+		ClientIP: o.ClientIP > 0, AffinitySeconds: o.ClientIP, InternalTrafficPolicy: o.Internal,
+		TrafficDistribution: o.Distribution, Labels: o.Labels, Annotations: o.Annotations, Families: o.Families,
+	}
 }
 
 // TestCorpus merges testdata/*.txtar: offers.yaml in, want/view.yaml out.
@@ -79,7 +94,7 @@ func keyOf(text string) model.ServiceKey {
 
 func offerOf(t *testing.T, key model.ServiceKey, asked offerInput, network byte) *model.Offer {
 	t.Helper()
-	offer := &model.Offer{Key: key, Exported: time.Unix(asked.Exported, 0).UTC()}
+	offer := &model.Offer{Key: key, Exported: time.Unix(asked.Exported, 0).UTC(), Incumbent: asked.Incumbent, Traits: asked.traits()}
 	switch asked.Type {
 	case "", model.ClusterSetIP.String():
 	case model.Headless.String():
@@ -131,11 +146,16 @@ func shown(view *model.View) any {
 		Ports     []string           `json:"ports"`
 		Exporters []model.MemberName `json:"exporters"`
 		Backends  []backend          `json:"backends"`
+		Traits    string             `json:"traits,omitempty"`
 		Conflicts []string           `json:"conflicts,omitempty"`
 	}
 	services := map[string]service{}
 	for one := range view.Services.All() {
 		out := service{Type: one.Type.String(), Exporters: one.Exporters, Backends: []backend{}}
+		if traits := one.Traits; !traits.Equal(model.Traits{}) {
+			out.Traits = fmt.Sprintf("families %s, affinity %s %d s, internal %s, distribution %q, labels %v, annotations %v", familyList(traits.Families),
+				affinity(traits), traits.AffinitySeconds, internal(traits), traits.TrafficDistribution, traits.Labels, traits.Annotations)
+		}
 		for _, port := range one.Ports {
 			out.Ports = append(out.Ports, strings.TrimSpace(fmt.Sprintf("%s %d/%s %s", port.Name, port.Number, port.Protocol, port.AppProtocol)))
 		}

@@ -11,7 +11,7 @@ func equalService(a, b *model.Service) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
-	return a.Key == b.Key && a.Type == b.Type && slices.Equal(a.Ports, b.Ports) &&
+	return a.Key == b.Key && a.Type == b.Type && a.Traits.Equal(b.Traits) && slices.Equal(a.Ports, b.Ports) &&
 		slices.Equal(a.Exporters, b.Exporters) &&
 		slices.EqualFunc(a.Backends, b.Backends, equalBackend) &&
 		slices.EqualFunc(a.Conflicts, b.Conflicts, equalConflict)

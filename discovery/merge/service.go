@@ -23,6 +23,7 @@ func mergeService(key model.ServiceKey, shards map[model.MemberName]*model.Shard
 	service := &model.Service{
 		Key:       key,
 		Type:      exports[0].offer.Type,
+		Traits:    mergeTraits(exports),
 		Ports:     ports,
 		Exporters: make([]model.MemberName, len(exports)),
 		Conflicts: conflicts(key, exports, ports),

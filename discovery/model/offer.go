@@ -68,14 +68,30 @@ func (t ServiceType) String() string { return [...]string{"ClusterSetIP", "Headl
 type Offer struct {
 	Key  ServiceKey
 	Type ServiceType
+	// By says which APIs it is exported in; none where the agent's configuration does.
+	By Dialects
 	// Exported is when the member exported the service, by its own clock, in
 	// whole seconds; it orders exporters (KEP-1645).
 	Exported time.Time
+	// Incumbent is the member that the exporter last saw have its way where exporters
+	// differ; empty where it recorded nobody.
+	Incumbent MemberName
+	Traits    Traits
 	// Ports are the service's, in the order of their owner.
 	Ports []Port
 	// Slices hold the endpoints, ordered by the slices' names.
 	Slices []*Slice
 }
+
+// Dialects are APIs with ServiceExports.
+type Dialects uint8
+
+// The dialects: the API of SIG Multicluster, and that of GKE. An export in either
+// is the same fact.
+const (
+	Upstream Dialects = 1 << iota
+	GKE
+)
 
 // Slice is a set of endpoints with the same ports.
 type Slice struct {

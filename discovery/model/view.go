@@ -8,8 +8,9 @@ type View struct {
 
 // Service is one name over all members that export it.
 type Service struct {
-	Key  ServiceKey
-	Type ServiceType
+	Key    ServiceKey
+	Type   ServiceType
+	Traits Traits
 	// Ports are the union of the exporters' ports, without those that lost a
 	// conflict.
 	Ports []Port
@@ -47,10 +48,20 @@ type Conflict struct {
 // ConflictReason is the reason of a Conflict condition of the MCS API.
 type ConflictReason string
 
-// Reasons of conflicts (sigs.k8s.io/mcs-api, pkg/apis/v1beta1).
+// Reasons of conflicts (sigs.k8s.io/mcs-api, pkg/apis/v1beta1), but for the last one.
 const (
-	PortConflict ConflictReason = "PortConflict"
-	TypeConflict ConflictReason = "TypeConflict"
+	PortConflict                  ConflictReason = "PortConflict"
+	TypeConflict                  ConflictReason = "TypeConflict"
+	SessionAffinityConflict       ConflictReason = "SessionAffinityConflict"
+	SessionAffinityConfigConflict ConflictReason = "SessionAffinityConfigConflict"
+	InternalTrafficPolicyConflict ConflictReason = "InternalTrafficPolicyConflict"
+	TrafficDistributionConflict   ConflictReason = "TrafficDistributionConflict"
+	IPFamilyConflict              ConflictReason = "IPFamilyConflict"
+	LabelsConflict                ConflictReason = "LabelsConflict"
+	AnnotationsConflict           ConflictReason = "AnnotationsConflict"
+	// IncumbentConflict is ours: exporters recorded different incumbents, as after
+	// they did not see each other for a while, so that importers may differ, too.
+	IncumbentConflict ConflictReason = "IncumbentConflict"
 )
 
 // Vantage is who asks: what may be reached and how depends on it.

@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"testing"
 	"time"
+
+	"github.com/eastwest-mesh/eastwest/discovery/model"
 )
 
 // BenchmarkBytesPerEndpoint keeps 10,000 endpoints, in slices of two sizes, and
@@ -67,7 +69,7 @@ func BenchmarkEvent(b *testing.B) {
 			for i := range count {
 				name := fmt.Sprintf("service-%d", i)
 				s.put(ofServices, packService(kubeService("shop", name)))
-				s.put(ofExports, packExport(kubeExport("shop", name)))
+				s.put(ofExports, packExport(kubeExport("shop", name), model.Upstream))
 				s.put(ofSlices, packSlice(kubeSlice("shop", name+"-1", name, 10), s.policy))
 			}
 			raws := [2][]byte{}

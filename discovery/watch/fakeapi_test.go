@@ -3,6 +3,7 @@ package watch
 import (
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"maps"
 	"net"
@@ -31,8 +32,8 @@ type fakeAPI struct {
 	mu       sync.Mutex
 	uid      string
 	revision int
-	objects  map[string]map[string]fakeObject // by path, then namespace/name
-	watchers map[chan fakeEvent]string        // path
+	objects  map[string]map[string]metav1.Object // by path, then namespace/name
+	watchers map[chan fakeEvent]string           // path
 	conns    map[net.Conn]struct{}
 	// refusing makes dialling fail; silent makes watches send nothing more.
 	refusing, silent bool
@@ -44,14 +45,9 @@ type fakeAPI struct {
 	closed    chan struct{}
 }
 
-type fakeObject interface {
-	metav1.Object
-	Marshal() ([]byte, error)
-}
-
 type fakeEvent struct {
 	kind   string
-	object fakeObject
+	object metav1.Object
 	raw    []byte // instead of an event
 }
 
@@ -60,13 +56,14 @@ const (
 	slicePath   = "/apis/discovery.k8s.io/v1/endpointslices"
 	exportPath  = "/apis/multicluster.x-k8s.io/v1beta1/serviceexports"
 	exportOld   = "/apis/multicluster.x-k8s.io/v1alpha1/serviceexports"
+	gkePath     = "/apis/net.gke.io/v1/serviceexports"
 	gatewayPath = "/api/v1/namespaces/eastwest-system/services"
 )
 
 func newFakeAPI(t testing.TB) *fakeAPI {
 	f := &fakeAPI{
 		uid: "uid-1", revision: 100, watchers: map[chan fakeEvent]string{}, conns: map[net.Conn]struct{}{},
-		objects:  map[string]map[string]fakeObject{servicePath: {}, slicePath: {}, exportPath: {}, gatewayPath: {}},
+		objects:  map[string]map[string]metav1.Object{servicePath: {}, slicePath: {}, exportPath: {}, gatewayPath: {}},
 		accepted: make(chan net.Conn), closed: make(chan struct{}),
 	}
 	f.server.Handler = f
@@ -151,7 +148,7 @@ func (f *fakeAPI) cut() {
 }
 
 // put stores objects and tells watchers.
-func (f *fakeAPI) put(all ...fakeObject) {
+func (f *fakeAPI) put(all ...metav1.Object) {
 	f.do(func() {
 		for _, one := range all {
 			f.revision++
@@ -167,7 +164,7 @@ func (f *fakeAPI) put(all ...fakeObject) {
 	})
 }
 
-func (f *fakeAPI) delete(all ...fakeObject) {
+func (f *fakeAPI) delete(all ...metav1.Object) {
 	f.do(func() {
 		for _, one := range all {
 			f.revision++
@@ -210,7 +207,7 @@ func (f *fakeAPI) dialled() int {
 	return f.dials
 }
 
-func pathOf(one fakeObject) string {
+func pathOf(one metav1.Object) string {
 	switch typed := one.(type) {
 	case *corev1.Service:
 		if typed.Namespace == gatewayNamespace {
@@ -219,11 +216,13 @@ func pathOf(one fakeObject) string {
 		return servicePath
 	case *discoveryv1.EndpointSlice:
 		return slicePath
+	case *metav1.PartialObjectMetadata:
+		return gkePath
 	}
 	return exportPath
 }
 
-func keyOf(one fakeObject) string { return one.GetNamespace() + "/" + one.GetName() }
+func keyOf(one metav1.Object) string { return one.GetNamespace() + "/" + one.GetName() }
 
 func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
@@ -234,6 +233,9 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", runtime.ContentTypeProtobuf)
+	if inJSON(r.URL.Path) {
+		w.Header().Set("Content-Type", runtime.ContentTypeJSON)
+	}
 	if r.URL.Path == "/api/v1/namespaces" {
 		f.do(func() {
 			list := &corev1.NamespaceList{
@@ -269,7 +271,11 @@ func (f *fakeAPI) list(w http.ResponseWriter, path string) {
 			list.Items = append(list.Items, *one.(*discoveryv1.EndpointSlice))
 		}
 		_, _ = w.Write(envelope("EndpointSliceList", list))
-	case exportPath:
+	case exportPath, exportOld:
+		_ = json.NewEncoder(w).Encode(map[string]any{
+			"kind": "ServiceExportList", "metadata": meta, "items": slices.Collect(maps.Values(f.objects[path])),
+		})
+	case gkePath:
 		list := &metav1.PartialObjectMetadataList{ListMeta: meta}
 		for _, one := range f.objects[path] {
 			list.Items = append(list.Items, *one.(*metav1.PartialObjectMetadata))
@@ -311,7 +317,7 @@ func (f *fakeAPI) watch(w http.ResponseWriter, r *http.Request) {
 		case event := <-events:
 			raw := event.raw
 			if raw == nil {
-				raw = frame(event.kind, envelope(kindOf(event.object), event.object))
+				raw = eventOf(event.kind, event.object)
 			}
 			if len(raw) == 0 {
 				return
@@ -322,12 +328,14 @@ func (f *fakeAPI) watch(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (f *fakeAPI) bookmarkLocked(path string, end bool) fakeObject {
-	var one fakeObject
+func (f *fakeAPI) bookmarkLocked(path string, end bool) metav1.Object {
+	var one metav1.Object
 	switch path {
 	case slicePath:
 		one = &discoveryv1.EndpointSlice{}
 	case exportPath, exportOld:
+		one = kubeExport("", "")
+	case gkePath:
 		one = &metav1.PartialObjectMetadata{}
 	default:
 		one = &corev1.Service{}
@@ -342,13 +350,13 @@ func (f *fakeAPI) bookmarkLocked(path string, end bool) fakeObject {
 // bookmark sends one to all watchers.
 func (f *fakeAPI) bookmark() {
 	f.do(func() {
-		for _, path := range []string{servicePath, slicePath, exportPath, gatewayPath} {
+		for _, path := range []string{servicePath, slicePath, exportPath, gkePath, gatewayPath} {
 			f.tellLocked(path, fakeEvent{kind: "BOOKMARK", object: f.bookmarkLocked(path, false)})
 		}
 	})
 }
 
-func kindOf(one fakeObject) string {
+func kindOf(one metav1.Object) string {
 	switch one.(type) {
 	case *corev1.Service:
 		return "Service"
@@ -356,6 +364,22 @@ func kindOf(one fakeObject) string {
 		return "EndpointSlice"
 	}
 	return "PartialObjectMetadata"
+}
+
+// inJSON says of which resources there is nothing but JSON.
+func inJSON(path string) bool { return path == exportPath || path == exportOld }
+
+// eventOf is an event as it travels.
+func eventOf(kind string, one metav1.Object) []byte {
+	proto, ok := one.(interface{ Marshal() ([]byte, error) })
+	if ok {
+		return frame(kind, envelope(kindOf(one), proto))
+	}
+	raw, err := json.Marshal(map[string]any{"type": kind, "object": one})
+	if err != nil {
+		panic(err)
+	}
+	return append(raw, '\n')
 }
 
 func envelope(kind string, one interface{ Marshal() ([]byte, error) }) []byte {

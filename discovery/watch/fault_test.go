@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/eastwest-mesh/eastwest/discovery/model"
 )
 
@@ -147,7 +149,7 @@ func TestAListThatLostMuchIsConfirmed(t *testing.T) {
 				small := fmt.Sprintf("shop/cart=%d", tc.after)
 				r.want(t, "ready "+full)
 				r.do(func() {
-					r.objects[slicePath] = map[string]fakeObject{}
+					r.objects[slicePath] = map[string]metav1.Object{}
 					if tc.after > 0 {
 						r.objects[slicePath]["shop/cart-1"] = kubeSlice("shop", "cart-1", "cart", tc.after)
 					}
@@ -174,6 +176,10 @@ func TestAListThatLostMuchIsConfirmed(t *testing.T) {
 // expire ends the watches of a path as a server does that forgot the revision.
 func expire(r *rig, path string) {
 	status := metav1Status{code: http.StatusGone, message: "too old resource version"}
+	if inJSON(path) {
+		r.say(path, fmt.Appendf(nil, `{"type":"ERROR","object":{"kind":"Status","code":%d,"message":%q}}`, status.code, status.message))
+		return
+	}
 	r.say(path, frame("ERROR", status.envelope()))
 }
 
@@ -352,7 +358,7 @@ func TestServiceExportsWereNeverServed(t *testing.T) {
 			delete(api.objects, exportPath)
 		})
 		r.want(t, "ready")
-		r.do(func() { r.objects[exportPath] = map[string]fakeObject{} })
+		r.do(func() { r.objects[exportPath] = map[string]metav1.Object{} })
 		r.put(kubeExport("shop", "cart"))
 		after(31 * time.Second)
 		r.want(t, "ready shop/cart=0")

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/eastwest-mesh/eastwest/discovery/model"
@@ -32,7 +30,7 @@ type object struct {
 	size    int
 	service *service
 	slice   *model.Slice
-	export  *time.Time
+	export  *export
 	gateway *gateway
 	drops   []Drop
 }
@@ -41,9 +39,18 @@ type object struct {
 type service struct {
 	kind    model.ServiceType
 	ports   []model.Port
+	traits  model.Traits
 	created time.Time
 	// excess is the number of ports where that is worth a warning.
 	excess int
+}
+
+// export is a ServiceExport reduced to what an offer needs.
+type export struct {
+	in                  model.Dialects
+	created             time.Time
+	incumbent           model.MemberName
+	labels, annotations map[string]string
 }
 
 // gateway is what the gateway's Service says of its addresses.
@@ -65,6 +72,7 @@ const (
 	DropOutside     = "AddressOutsidePodCIDRs"
 	DropDerived     = "Derived"
 	DropTooLarge    = "MemberOverLimit"
+	DropMetadata    = "InvalidMetadata"
 )
 
 // Drop is a part of an object that is not used, and why.
@@ -102,19 +110,6 @@ func (d *dropper) result() []Drop {
 	}
 	return d.drops
 }
-
-// kubeObject is an object that protobuf can be decoded into.
-type kubeObject interface {
-	metav1.Object
-	Unmarshal([]byte) error
-}
-
-// The types that are decoded.
-var (
-	_ kubeObject = (*corev1.Service)(nil)
-	_ kubeObject = (*discoveryv1.EndpointSlice)(nil)
-	_ kubeObject = (*metav1.PartialObjectMetadata)(nil)
-)
 
 // idOf is the identity of a decoded object.
 func idOf(o metav1.Object) objectID { return objectID{o.GetNamespace(), o.GetName()} }

@@ -76,8 +76,10 @@ func (o *offers) touchAllLocked(s *session) {
 	for key := range s.table.services {
 		s.table.dirty[key] = struct{}{}
 	}
-	for key := range s.table.exports {
-		s.table.dirty[key] = struct{}{}
+	for _, exports := range []map[model.ServiceKey]*export{s.table.exports, s.table.gkeExports} {
+		for key := range exports {
+			s.table.dirty[key] = struct{}{}
+		}
 	}
 	for key := range o.candidates {
 		s.table.dirty[key] = struct{}{}
@@ -147,8 +149,8 @@ func (o *offers) noteLocked(key model.ServiceKey, wrong *Problem) {
 // wrong with it. Parts that are equal to the last offer's are the last offer's.
 func offer(s *session, key model.ServiceKey, last *model.Offer) (*model.Offer, *Problem) {
 	t := s.table
-	exported, byObject := t.exports[key]
-	if !byObject && !s.policy.exported(key) {
+	by := t.export(key)
+	if by == nil && !s.policy.exported(key) {
 		return nil, nil
 	}
 	withheld := func(reason, message string) (*model.Offer, *Problem) {
@@ -160,15 +162,19 @@ func offer(s *session, key model.ServiceKey, last *model.Offer) (*model.Offer, *
 		return withheld(ProblemRole, "the member only imports")
 	case s.policy.denies(key):
 		return withheld(ProblemNamespaceDenied, "exports of this namespace are not taken from the member")
-	case service == nil && byObject:
+	case service == nil && by != nil:
 		return withheld(ProblemNoService, "it is exported, but there is no Service of that name that could be")
 	case service == nil:
 		return nil, nil
 	}
-	if !byObject {
-		exported = service.created
+	next := &model.Offer{
+		Key: key, Type: service.kind, Exported: service.created, Traits: service.traits,
+		Ports: service.ports, Slices: t.endpoints[key],
 	}
-	next := &model.Offer{Key: key, Type: service.kind, Exported: exported, Ports: service.ports, Slices: t.endpoints[key]}
+	if by != nil {
+		next.By, next.Exported, next.Incumbent = by.in, by.created, by.incumbent
+		next.Traits.Labels, next.Traits.Annotations = by.labels, by.annotations
+	}
 	return reuse(s, next, last), warning(key, service)
 }
 
@@ -212,7 +218,7 @@ func reuse(s *session, next, last *model.Offer) *model.Offer {
 }
 
 func sameOffer(a, b *model.Offer) bool {
-	return a.Type == b.Type && a.Exported.Equal(b.Exported) && slices.Equal(a.Ports, b.Ports) &&
+	return a.Type == b.Type && a.By == b.By && a.Exported.Equal(b.Exported) && a.Incumbent == b.Incumbent && a.Traits.Equal(b.Traits) && slices.Equal(a.Ports, b.Ports) &&
 		slices.EqualFunc(a.Slices, b.Slices, sameSlice)
 }
 
@@ -236,8 +242,8 @@ func (o *offers) lossLocked(s *session, index int, list map[objectID]object) (lo
 			if !found {
 				lost += count
 			}
-		case ofExports:
-			if !found && !s.policy.exported(key) {
+		case ofExports, ofGKEExports:
+			if !found && one.By == s.streams[index].dialect && !s.policy.exported(key) {
 				lost += count
 			}
 		case ofSlices:

@@ -44,6 +44,7 @@ func packService(from *corev1.Service) object {
 		if from.Spec.ClusterIP == corev1.ClusterIPNone {
 			out.service.kind = model.Headless
 		}
+		out.service.traits = traits(&from.Spec)
 		if len(out.service.ports) > manyPorts {
 			out.service.excess = len(out.service.ports)
 		}
@@ -199,21 +200,6 @@ func health(c *discoveryv1.EndpointConditions) model.Health {
 		return model.Draining
 	}
 	return model.Unready
-}
-
-// packExport reduces a ServiceExport to when it was made.
-func packExport(from *metav1.PartialObjectMetadata) object {
-	id := idOf(from)
-	out := object{id: id, key: model.ServiceKey{Namespace: strings.Clone(id.namespace), Name: strings.Clone(id.name)}}
-	if !validNames(out.key) {
-		d := dropper{object: "ServiceExport " + id.String()}
-		d.add(DropName, id.String())
-		out.drops = d.result()
-		return out
-	}
-	created := seconds(from.CreationTimestamp)
-	out.export, out.size = &created, perObject
-	return out
 }
 
 // seconds is a time as Kubernetes knows it, comparable with ==.

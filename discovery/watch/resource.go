@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
+	"github.com/eastwest-mesh/eastwest/discovery/model"
 )
 
 // The resources that are watched.
@@ -15,6 +16,7 @@ const (
 	ofServices = iota
 	ofSlices
 	ofExports
+	ofGKEExports
 	ofGateways
 	resourceCount
 )
@@ -29,13 +31,19 @@ type resource struct {
 	// paths are where it may be served; the first that is there counts.
 	paths          []string
 	fields, labels string
+	wire
 	// accept is the encoding of objects, acceptList that of lists of them.
 	accept, acceptList string
+	// optional resources are not served by every cluster, and extra ones not even
+	// readable: members joined before they were asked for have not allowed it.
+	optional, extra bool
+	// dialect is that of exports.
+	dialect model.Dialects
 	// decode reads one object in its envelope, decodeList a page of a list.
-	decode     func(raw []byte) (kubeObject, error)
-	decodeList func(raw []byte, each func(kubeObject)) (metav1.ListMeta, error)
+	decode     func(raw []byte) (metav1.Object, error)
+	decodeList func(raw []byte, each func(metav1.Object)) (metav1.ListMeta, error)
 	// pack reduces an object that decode returned.
-	pack func(kubeObject) object
+	pack func(metav1.Object) object
 }
 
 // watched lists the resources for a policy.
@@ -45,7 +53,7 @@ func watched(p *policy) [resourceCount]resource {
 			name: "services", word: "services", paths: []string{"/api/v1/services"},
 			fields: p.skipped(), labels: "!" + v1alpha1.LabelDerived,
 			decode: decodeOne[corev1.Service]("Service"), decodeList: decodeServices,
-			pack: func(one kubeObject) object { return packService(one.(*corev1.Service)) },
+			pack: func(one metav1.Object) object { return packService(one.(*corev1.Service)) },
 		},
 		ofSlices: {
 			name: "endpointslices.discovery.k8s.io", word: "endpointslices", paths: []string{"/apis/discovery.k8s.io/v1/endpointslices"},
@@ -55,16 +63,24 @@ func watched(p *policy) [resourceCount]resource {
 				discoveryv1.LabelManagedBy + "!=" + v1alpha1.ManagedByAgent,
 			}, ","),
 			decode: decodeOne[discoveryv1.EndpointSlice]("EndpointSlice"), decodeList: decodeSlices,
-			pack: func(one kubeObject) object { return packSlice(one.(*discoveryv1.EndpointSlice), p) },
+			pack: func(one metav1.Object) object { return packSlice(one.(*discoveryv1.EndpointSlice), p) },
 		},
 		ofExports: {
 			name: "serviceexports.multicluster.x-k8s.io", word: "serviceexports",
 			paths: []string{
 				"/apis/multicluster.x-k8s.io/v1beta1/serviceexports", "/apis/multicluster.x-k8s.io/v1alpha1/serviceexports",
 			},
-			accept: acceptMetadata, acceptList: acceptLists,
+			wire: jsonWire, accept: acceptJSON, acceptList: acceptJSON, optional: true, dialect: model.Upstream,
+			decode: decodeExport, decodeList: decodeExports,
+			pack: func(one metav1.Object) object { return packExport(one.(*serviceExport), model.Upstream) },
+		},
+		ofGKEExports: {
+			name: "serviceexports.net.gke.io", paths: []string{"/apis/net.gke.io/v1/serviceexports"},
+			accept: acceptMetadata, acceptList: acceptLists, optional: true, extra: true, dialect: model.GKE,
 			decode: decodeOne[metav1.PartialObjectMetadata]("PartialObjectMetadata"), decodeList: decodeMetadata,
-			pack: func(one kubeObject) object { return packExport(one.(*metav1.PartialObjectMetadata)) },
+			pack: func(one metav1.Object) object {
+				return packExport(&serviceExport{ObjectMeta: one.(*metav1.PartialObjectMetadata).ObjectMeta}, model.GKE)
+			},
 		},
 		ofGateways: {
 			name:   "services of namespace " + p.gateway.namespace,
@@ -72,13 +88,16 @@ func watched(p *policy) [resourceCount]resource {
 			paths:  []string{"/api/v1/namespaces/" + p.gateway.namespace + "/services"},
 			fields: "metadata.name=" + p.gateway.name,
 			decode: decodeOne[corev1.Service]("Service"), decodeList: decodeServices,
-			pack: func(one kubeObject) object { return packGateway(one.(*corev1.Service), p.gateway) },
+			pack: func(one metav1.Object) object { return packGateway(one.(*corev1.Service), p.gateway) },
 		},
 	}
 	for i := range all {
 		all[i].index = i
 		if all[i].accept == "" {
 			all[i].accept, all[i].acceptList = acceptObjects, acceptObjects
+		}
+		if all[i].events == nil {
+			all[i].wire = protobufWire
 		}
 	}
 	return all
@@ -87,16 +106,17 @@ func watched(p *policy) [resourceCount]resource {
 // decodeOne decodes an object of a kind.
 func decodeOne[T any, P interface {
 	*T
-	kubeObject
+	metav1.Object
+	Unmarshal([]byte) error
 }](kind string,
-) func([]byte) (kubeObject, error) {
-	return func(raw []byte) (kubeObject, error) {
+) func([]byte) (metav1.Object, error) {
+	return func(raw []byte) (metav1.Object, error) {
 		one := P(new(T))
 		return one, decodeUnknown(raw, kind, one)
 	}
 }
 
-func decodeServices(raw []byte, each func(kubeObject)) (metav1.ListMeta, error) {
+func decodeServices(raw []byte, each func(metav1.Object)) (metav1.ListMeta, error) {
 	var list corev1.ServiceList
 	err := decodeUnknown(raw, "ServiceList", &list)
 	for i := range list.Items {
@@ -105,7 +125,7 @@ func decodeServices(raw []byte, each func(kubeObject)) (metav1.ListMeta, error) 
 	return list.ListMeta, err
 }
 
-func decodeSlices(raw []byte, each func(kubeObject)) (metav1.ListMeta, error) {
+func decodeSlices(raw []byte, each func(metav1.Object)) (metav1.ListMeta, error) {
 	var list discoveryv1.EndpointSliceList
 	err := decodeUnknown(raw, "EndpointSliceList", &list)
 	for i := range list.Items {
@@ -114,9 +134,36 @@ func decodeSlices(raw []byte, each func(kubeObject)) (metav1.ListMeta, error) {
 	return list.ListMeta, err
 }
 
-func decodeMetadata(raw []byte, each func(kubeObject)) (metav1.ListMeta, error) {
+func decodeMetadata(raw []byte, each func(metav1.Object)) (metav1.ListMeta, error) {
 	var list metav1.PartialObjectMetadataList
 	err := decodeUnknown(raw, "PartialObjectMetadataList", &list)
+	for i := range list.Items {
+		each(&list.Items[i])
+	}
+	return list.ListMeta, err
+}
+
+// serviceExport is an export of either dialect. That of GKE has no spec.
+type serviceExport struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata"`
+	Spec              struct {
+		ExportedLabels      map[string]string `json:"exportedLabels"`
+		ExportedAnnotations map[string]string `json:"exportedAnnotations"`
+	} `json:"spec"`
+}
+
+func decodeExport(raw []byte) (metav1.Object, error) {
+	one := &serviceExport{}
+	return one, decodeJSON(raw, "ServiceExport", one)
+}
+
+func decodeExports(raw []byte, each func(metav1.Object)) (metav1.ListMeta, error) {
+	var list struct {
+		metav1.ListMeta `json:"metadata"`
+		Items           []serviceExport `json:"items"`
+	}
+	err := decodeJSON(raw, "ServiceExportList", &list)
 	for i := range list.Items {
 		each(&list.Items[i])
 	}

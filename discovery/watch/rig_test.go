@@ -217,9 +217,16 @@ func kubeService(namespace, name string, ports ...corev1.ServicePort) *corev1.Se
 	}
 }
 
-func kubeExport(namespace, name string) *metav1.PartialObjectMetadata {
-	return &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{
+func kubeExport(namespace, name string) *serviceExport {
+	return &serviceExport{TypeMeta: metav1.TypeMeta{Kind: "ServiceExport"}, ObjectMeta: metav1.ObjectMeta{
 		Namespace: namespace, Name: name, CreationTimestamp: metav1.Unix(2000, 0),
+	}}
+}
+
+// gkeExport is an export in the dialect of GKE.
+func gkeExport(namespace, name string) *metav1.PartialObjectMetadata {
+	return &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{
+		Namespace: namespace, Name: name, CreationTimestamp: metav1.Unix(1500, 0),
 	}}
 }
 

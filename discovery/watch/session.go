@@ -111,10 +111,8 @@ func (s *session) put(index int, one object) {
 }
 
 func (s *session) putLocked(index int, one object) {
-	if index == ofExports && one.export != nil {
-		if _, found := s.table.exports[one.key]; !found {
-			s.exportAdded = true
-		}
+	if one.export != nil && s.table.export(one.key) == nil {
+		s.exportAdded = true
 	}
 	if !s.roomLocked(index, one) {
 		s.table.remove(index, one.id)
@@ -150,7 +148,7 @@ func (s *session) roomLocked(index int, one object) bool {
 }
 
 func (s *session) exportedLocked(key model.ServiceKey) bool {
-	_, found := s.table.exports[key]
+	found := s.table.export(key) != nil
 	return found || s.policy.exported(key)
 }
 

@@ -64,8 +64,8 @@ func (c *Cluster) Status() Status {
 	t := c.current.table
 	status.Problems = c.problemsLocked(t)
 	status.Faults = c.current.faultsLocked()
-	status.ExportsByPolicyOnly = c.current.streams[ofExports].absent
-	status.Counts.Services, status.Counts.Slices, status.Counts.Exports = len(t.services), len(t.owners), len(t.exports)
+	status.ExportsByPolicyOnly = c.current.streams[ofExports].absent && c.current.streams[ofGKEExports].absent
+	status.Counts.Services, status.Counts.Slices, status.Counts.Exports = len(t.services), len(t.owners), len(t.exports)+len(t.gkeExports)
 	status.Counts.Bytes, status.Counts.Dropped = t.bytes, maps.Clone(t.dropped)
 	status.Counts.Reopened = map[string]int{}
 	for i, count := range c.reopened {
@@ -127,7 +127,7 @@ func (c *Cluster) Explain(key model.ServiceKey) Explanation {
 		return out
 	}
 	t := c.current.table
-	_, out.Exported = t.exports[key]
+	out.Exported = t.export(key) != nil
 	out.ByPolicy = c.current.policy.exported(key)
 	out.Service = t.services[key] != nil
 	for _, one := range t.endpoints[key] {

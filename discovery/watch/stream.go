@@ -171,7 +171,7 @@ func (s *stream) connect(ctx context.Context) error {
 			return err
 		}
 		switch {
-		case fault.status == http.StatusNotFound && s.index == ofExports:
+		case fault.status == http.StatusNotFound && s.optional, fault.status == http.StatusForbidden && s.extra:
 			s.at = (s.at + 1) % len(s.paths)
 		case fault.status == http.StatusGone:
 			return errExpired
@@ -210,7 +210,7 @@ func (s *stream) watch(ctx context.Context) error {
 		return err
 	}
 	defer answer.Close() //nolint:errcheck // what matters was read
-	from := &frames{from: answer}
+	from := s.events(answer)
 	if s.version == "" {
 		deadline := time.AfterFunc(timing.initial, func() { answer.cancel(errStalled) })
 		err := s.gather(from)
@@ -237,7 +237,7 @@ func (s *stream) query() url.Values {
 
 // gather reads the list that a watch begins with. Its end is marked by a
 // bookmark.
-func (s *stream) gather(from *frames) error {
+func (s *stream) gather(from events) error {
 	all := newListing(s.session)
 	for {
 		kind, one, err := s.next(from)
@@ -289,7 +289,7 @@ func (s *stream) page(ctx context.Context, query url.Values, into *listing) (met
 	if err != nil {
 		return metav1.ListMeta{}, err
 	}
-	return s.decodeList(content, func(one kubeObject) { into.add(s.pack(one)) })
+	return s.decodeList(content, func(one metav1.Object) { into.add(s.pack(one)) })
 }
 
 func (s *stream) replace(all *listing, version string) error {
@@ -302,7 +302,7 @@ func (s *stream) replace(all *listing, version string) error {
 }
 
 // follow applies events until the watch ends.
-func (s *stream) follow(ctx context.Context, from *frames) error {
+func (s *stream) follow(ctx context.Context, from events) error {
 	for {
 		kind, one, err := s.next(from)
 		if err != nil {
@@ -323,7 +323,7 @@ func (s *stream) follow(ctx context.Context, from *frames) error {
 }
 
 // next reads and decodes one event. An event that says what is wrong is an error.
-func (s *stream) next(from *frames) (kubewatch.EventType, kubeObject, error) {
+func (s *stream) next(from events) (kubewatch.EventType, metav1.Object, error) {
 	var event metav1.WatchEvent
 	if err := from.next(&event); err != nil {
 		return "", nil, err
@@ -335,7 +335,7 @@ func (s *stream) next(from *frames) (kubewatch.EventType, kubeObject, error) {
 		return kind, one, err
 	case kubewatch.Error:
 		var status metav1.Status
-		if err := decodeUnknown(event.Object.Raw, "Status", &status); err != nil {
+		if err := s.status(event.Object.Raw, &status); err != nil {
 			return "", nil, err
 		}
 		return "", nil, &Fault{Reason: ServerError, Message: fmt.Sprintf("%.200q", status.Message), status: int(status.Code)}

@@ -1,10 +1,10 @@
 package watch
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
-	"time"
 	"unsafe"
 
 	"github.com/eastwest-mesh/eastwest/discovery/model"
@@ -17,7 +17,8 @@ const maxDropped = 1000
 // Cluster.
 type table struct {
 	services map[model.ServiceKey]*service
-	exports  map[model.ServiceKey]time.Time
+	// exports are of the API of SIG Multicluster, gkeExports of that of GKE.
+	exports, gkeExports map[model.ServiceKey]*export
 	// owners says to which service a slice belongs, endpoints has the slices of a
 	// service ordered by name. Both slices and their lists are immutable.
 	owners    map[objectID]string
@@ -38,7 +39,7 @@ type table struct {
 
 func newTable() *table {
 	return &table{
-		services: map[model.ServiceKey]*service{}, exports: map[model.ServiceKey]time.Time{},
+		services: map[model.ServiceKey]*service{}, exports: map[model.ServiceKey]*export{}, gkeExports: map[model.ServiceKey]*export{},
 		owners: map[objectID]string{}, endpoints: map[model.ServiceKey][]*model.Slice{},
 		dirty: map[model.ServiceKey]struct{}{}, drops: map[objectID][]Drop{}, dropped: map[string]int{},
 	}
@@ -52,11 +53,13 @@ func (t *table) put(index int, one object) {
 		t.putService(one)
 	case ofSlices:
 		t.putSlice(one)
-	case ofExports:
+	case ofExports, ofGKEExports:
+		exports := t.exportsOf(index)
 		if one.export == nil {
 			t.remove(index, one.id)
-		} else if last, found := t.exports[one.key]; !found || !last.Equal(*one.export) {
-			t.exports[one.key] = *one.export
+		} else if last := exports[one.key]; last == nil || !last.equal(one.export) {
+			t.bytes += one.export.size() - last.size()
+			exports[one.key] = one.export
 			t.dirty[one.key] = struct{}{}
 		}
 	case ofGateways:
@@ -117,9 +120,10 @@ func (t *table) remove(index int, id objectID) {
 			delete(t.services, key)
 			t.dirty[key] = struct{}{}
 		}
-	case ofExports:
-		if _, found := t.exports[key]; found {
-			delete(t.exports, key)
+	case ofExports, ofGKEExports:
+		if exports := t.exportsOf(index); exports[key] != nil {
+			t.bytes -= exports[key].size()
+			delete(exports, key)
 			t.dirty[key] = struct{}{}
 		}
 	case ofGateways:
@@ -156,8 +160,8 @@ func (t *table) ids(index int) []objectID {
 		for key := range t.services {
 			all = append(all, objectID{key.Namespace, key.Name})
 		}
-	case ofExports:
-		for key := range t.exports {
+	case ofExports, ofGKEExports:
+		for key := range t.exportsOf(index) {
 			all = append(all, objectID{key.Namespace, key.Name})
 		}
 	case ofSlices:
@@ -168,6 +172,29 @@ func (t *table) ids(index int) []objectID {
 		}
 	}
 	return all
+}
+
+// exportsOf are those of a dialect.
+func (t *table) exportsOf(index int) map[model.ServiceKey]*export {
+	if index == ofGKEExports {
+		return t.gkeExports
+	}
+	return t.exports
+}
+
+// export is what a name is exported by; nil where it is not. In both dialects it
+// is one fact: the older object counts, and only one of them can have labels.
+func (t *table) export(key model.ServiceKey) *export {
+	one, other := t.exports[key], t.gkeExports[key]
+	if one == nil || other == nil {
+		return cmp.Or(one, other)
+	}
+	both := *one
+	both.in |= other.in
+	if other.created.Before(one.created) {
+		both.created = other.created
+	}
+	return &both
 }
 
 // note remembers what was dropped of an object.
@@ -195,7 +222,7 @@ func find(list []*model.Slice, name string) (int, bool) {
 }
 
 func sameService(a, b *service) bool {
-	return a.kind == b.kind && a.excess == b.excess && a.created.Equal(b.created) && slices.Equal(a.ports, b.ports)
+	return a.kind == b.kind && a.traits.Equal(b.traits) && a.excess == b.excess && a.created.Equal(b.created) && slices.Equal(a.ports, b.ports)
 }
 
 func sameSlice(a, b *model.Slice) bool {

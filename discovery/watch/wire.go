@@ -12,14 +12,32 @@ import (
 )
 
 // acceptObjects is the encoding of built-in resources, a third of the size of
-// JSON. acceptMetadata makes the server cut objects down to their metadata, in
-// the same encoding: of a ServiceExport nothing else is needed, so neither its
-// Go types nor JSON are.
+// JSON, which is all that custom resources have. acceptMetadata makes the server
+// cut those down to their metadata, in protobuf, where nothing else is needed.
 const (
 	acceptObjects  = runtime.ContentTypeProtobuf
+	acceptJSON     = runtime.ContentTypeJSON
 	acceptMetadata = runtime.ContentTypeProtobuf + ";as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 	acceptLists    = runtime.ContentTypeProtobuf + ";as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 )
+
+// wire is an encoding: how events are told apart, and how an error within a watch
+// is read.
+type wire struct {
+	events func(from io.Reader) events
+	status func(raw []byte, into *metav1.Status) error
+}
+
+// events reads the events of a watch one by one. What next fills in is valid until
+// the next call.
+type events interface {
+	next(event *metav1.WatchEvent) error
+}
+
+var protobufWire = wire{
+	events: func(from io.Reader) events { return &frames{from: from} },
+	status: func(raw []byte, into *metav1.Status) error { return decodeUnknown(raw, "Status", into) },
+}
 
 // errGarbled is an answer that is not what was asked for.
 var errGarbled = errors.New("the answer cannot be decoded")
@@ -46,13 +64,12 @@ func decodeUnknown(raw []byte, kind string, into interface{ Unmarshal([]byte) er
 	return nil
 }
 
-// frames reads the events of a watch.
+// frames are events in protobuf, each behind its length.
 type frames struct {
 	from   io.Reader
 	buffer []byte
 }
 
-// next reads one event. What it returns is valid until the next call.
 func (f *frames) next(event *metav1.WatchEvent) error {
 	var length [4]byte
 	if _, err := io.ReadFull(f.from, length[:]); err != nil {

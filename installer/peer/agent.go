@@ -21,6 +21,7 @@ func AgentRules(consumer string) Role {
 			{APIGroups: []string{""}, Resources: []string{"namespaces", "services"}, Verbs: read},
 			{APIGroups: []string{"discovery.k8s.io"}, Resources: []string{"endpointslices"}, Verbs: read},
 			{APIGroups: []string{"multicluster.x-k8s.io"}, Resources: []string{"serviceexports"}, Verbs: read},
+			{APIGroups: []string{"net.gke.io"}, Resources: []string{"serviceexports"}, Verbs: read},
 		},
 		AtAccount: []rbacv1.PolicyRule{{
 			APIGroups: []string{""}, Resources: []string{"serviceaccounts/token"}, Verbs: []string{"create"},

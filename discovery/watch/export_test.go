@@ -1,0 +1,177 @@
+package watch
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/eastwest-mesh/eastwest/discovery/model"
+)
+
+// serving makes the API of GKE one that is served.
+func serving(api *fakeAPI, _ *Options) { api.objects[gkePath] = map[string]metav1.Object{} }
+
+func TestAnExportInEitherDialectIsTheSameFact(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, serving)
+		r.put(kubeService("shop", "cart"), kubeSlice("shop", "cart-1", "cart", 2), gkeExport("shop", "cart"))
+		r.want(t, "ready shop/cart=2")
+		if got := r.last().Services[cart]; got.By != model.GKE || got.Exported.Unix() != 1500 {
+			t.Errorf("exported by %d at %s", got.By, got.Exported)
+		}
+		labelled := kubeExport("shop", "cart")
+		labelled.Spec.ExportedLabels = map[string]string{"team": "shop"}
+		r.put(labelled)
+		r.want(t, "ready shop/cart=2")
+		if got := r.last().Services[cart]; got.By != model.GKE|model.Upstream || got.Exported.Unix() != 1500 || got.Traits.Labels["team"] != "shop" {
+			t.Errorf("in both dialects it is %+v", got)
+		}
+		r.delete(labelled)
+		r.want(t, "ready shop/cart=2")
+		r.delete(gkeExport("shop", "cart"))
+		r.want(t, "ready")
+	})
+}
+
+func TestADialectThatMayNotBeReadIsNone(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, func(api *fakeAPI, _ *Options) {
+			api.shop(3)
+			api.intercept = func(w http.ResponseWriter, r *http.Request) bool {
+				if r.URL.Path != gkePath {
+					return false
+				}
+				http.Error(w, "no", http.StatusForbidden)
+				return true
+			}
+		})
+		r.want(t, "ready shop/cart=3")
+	})
+}
+
+func TestADialectThatVanishesTakesOnlyItsOwnExportsAlong(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, func(api *fakeAPI, o *Options) {
+			api.shop(3)
+			serving(api, o)
+		})
+		r.put(kubeService("shop", "pay"), gkeExport("shop", "pay"))
+		r.want(t, "ready shop/cart=3 shop/pay=0")
+		r.do(func() { delete(r.objects, gkePath) })
+		r.say(gkePath, []byte{})
+		after(time.Second)
+		r.hasFault(t, Missing, "serviceexports.net.gke.io", "")
+		r.want(t, "degraded shop/cart=3 shop/pay=0")
+		after(31 * time.Second)
+		r.want(t, "ready shop/cart=3")
+	})
+}
+
+func TestPackExports(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", maxMetadata)
+	for name, tc := range map[string]struct {
+		change  func(*serviceExport)
+		want    export
+		reasons []string
+	}{
+		"nothing more": {func(*serviceExport) {}, export{}, nil},
+		"labels and annotations": {
+			func(e *serviceExport) {
+				e.Spec.ExportedLabels = map[string]string{"app.kubernetes.io/name": "cart"}
+				e.Spec.ExportedAnnotations = map[string]string{"example.com/note": "any\ntext"}
+			},
+			export{labels: map[string]string{"app.kubernetes.io/name": "cart"}, annotations: map[string]string{"example.com/note": "any\ntext"}},
+			nil,
+		},
+		"keys and values that no object may have": {
+			func(e *serviceExport) {
+				e.Spec.ExportedLabels = map[string]string{"a b": "x", "fine": "not fine", "good": "x"}
+				e.Spec.ExportedAnnotations = map[string]string{"/": ""}
+			},
+			export{labels: map[string]string{"good": "x"}},
+			[]string{DropMetadata, DropMetadata, DropMetadata},
+		},
+		"keys by which controllers know their objects": {
+			func(e *serviceExport) {
+				e.Spec.ExportedLabels = map[string]string{"eastwest.dev/derived": "true", "multicluster.kubernetes.io/source-cluster": "x"}
+				e.Spec.ExportedAnnotations = map[string]string{"net.gke.io/derived-service": "x", "a.eastwest.dev/b": ""}
+			},
+			export{},
+			[]string{DropMetadata, DropMetadata, DropMetadata, DropMetadata},
+		},
+		"too much of it": {
+			func(e *serviceExport) { e.Spec.ExportedAnnotations = map[string]string{"a": long} },
+			export{},
+			[]string{DropMetadata},
+		},
+		"an incumbent": {func(e *serviceExport) { e.Annotations = map[string]string{"eastwest.dev/incumbent": "west"} }, export{incumbent: "west"}, nil},
+		"an incumbent that no member can be": {
+			func(e *serviceExport) { e.Annotations = map[string]string{"eastwest.dev/incumbent": "../West"} },
+			export{},
+			[]string{DropMetadata},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			from := kubeExport("shop", "cart")
+			tc.change(from)
+			tc.want.in, tc.want.created = model.Upstream, time.Unix(2000, 0).UTC()
+			got := packExport(from, model.Upstream)
+			if diff := cmp.Diff(&tc.want, got.export, cmp.AllowUnexported(export{})); diff != "" {
+				t.Errorf("packed (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tc.reasons, reasons(got)); diff != "" {
+				t.Errorf("dropped (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestTraits(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		spec corev1.ServiceSpec
+		want model.Traits
+	}{
+		"of an old API": {corev1.ServiceSpec{}, model.Traits{}},
+		"as the API fills them in": {
+			corev1.ServiceSpec{
+				SessionAffinity: corev1.ServiceAffinityNone, InternalTrafficPolicy: pointer(corev1.ServiceInternalTrafficPolicyCluster),
+				IPFamilies: []corev1.IPFamily{corev1.IPv6Protocol, corev1.IPv4Protocol},
+			},
+			model.Traits{Families: []model.Family{model.IPv6, model.IPv4}},
+		},
+		"all of them": {
+			corev1.ServiceSpec{
+				SessionAffinity:       corev1.ServiceAffinityClientIP,
+				SessionAffinityConfig: &corev1.SessionAffinityConfig{ClientIP: &corev1.ClientIPConfig{TimeoutSeconds: pointer(int32(10))}},
+				InternalTrafficPolicy: pointer(corev1.ServiceInternalTrafficPolicyLocal), TrafficDistribution: pointer("PreferClose"),
+			},
+			model.Traits{ClientIP: true, AffinitySeconds: 10, InternalTrafficPolicy: "Local", TrafficDistribution: "PreferClose"},
+		},
+		"affinity without its time": {
+			corev1.ServiceSpec{SessionAffinity: corev1.ServiceAffinityClientIP}, model.Traits{ClientIP: true, AffinitySeconds: 10800},
+		},
+		"values that no API takes": {
+			corev1.ServiceSpec{
+				SessionAffinity: "Cookie", InternalTrafficPolicy: pointer(corev1.ServiceInternalTrafficPolicy("Never")),
+				TrafficDistribution: pointer("Random"), IPFamilies: []corev1.IPFamily{"IPv5", "IPv4", "IPv4", "IPv6", "IPv6"},
+			},
+			model.Traits{Families: []model.Family{model.IPv4, model.IPv6}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if diff := cmp.Diff(tc.want, traits(&tc.spec)); diff != "" {
+				t.Errorf("traits (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
