@@ -18,13 +18,7 @@ func equalService(a, b *model.Service) bool {
 }
 
 func equalBackend(a, b model.Backend) bool {
-	return a.Member == b.Member && slices.Equal(a.Ports, b.Ports) && slices.EqualFunc(a.Slices, b.Slices, equalSlice)
-}
-
-// equalSlice reads endpoints only where the pointers differ, as after a member was
-// listed anew.
-func equalSlice(a, b *model.Slice) bool {
-	return a == b || a.Name == b.Name && slices.Equal(a.Ports, b.Ports) && slices.Equal(a.Endpoints, b.Endpoints)
+	return a.Member == b.Member && slices.Equal(a.Ports, b.Ports) && slices.EqualFunc(a.Slices, b.Slices, (*model.Slice).Equal)
 }
 
 func equalConflict(a, b model.Conflict) bool {

@@ -2,6 +2,7 @@ package model
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 	"unique"
 )
@@ -98,6 +99,24 @@ type Slice struct {
 	Name      string
 	Ports     []Port
 	Endpoints []Endpoint
+	// Hostnames are those of the endpoints, by their place; nil where none has one,
+	// as with all pods but those of StatefulSets.
+	Hostnames []string
+}
+
+// Hostname is that of the endpoint at a place; empty where it has none.
+func (s *Slice) Hostname(at int) string {
+	if s.Hostnames == nil {
+		return ""
+	}
+	return s.Hostnames[at]
+}
+
+// Equal compares slices by value. It reads endpoints only where the pointers differ,
+// as after a member was listed anew.
+func (s *Slice) Equal(other *Slice) bool {
+	return s == other || s.Name == other.Name && slices.Equal(s.Ports, other.Ports) &&
+		slices.Equal(s.Endpoints, other.Endpoints) && slices.Equal(s.Hostnames, other.Hostnames)
 }
 
 // Endpoint is one address.

@@ -73,6 +73,7 @@ const (
 	DropDerived     = "Derived"
 	DropTooLarge    = "MemberOverLimit"
 	DropMetadata    = "InvalidMetadata"
+	DropHostname    = "InvalidHostname"
 )
 
 // Drop is a part of an object that is not used, and why.

@@ -200,7 +200,7 @@ func reuse(s *session, next, last *model.Offer) *model.Offer {
 	shared := next.Slices
 	for i, one := range next.Slices {
 		at, found := find(last.Slices, one.Name)
-		if found && last.Slices[at] != one && sameSlice(last.Slices[at], one) {
+		if found && last.Slices[at] != one && last.Slices[at].Equal(one) {
 			if &shared[0] == &next.Slices[0] {
 				shared = slices.Clone(next.Slices)
 			}
@@ -219,7 +219,7 @@ func reuse(s *session, next, last *model.Offer) *model.Offer {
 
 func sameOffer(a, b *model.Offer) bool {
 	return a.Type == b.Type && a.By == b.By && a.Exported.Equal(b.Exported) && a.Incumbent == b.Incumbent && a.Traits.Equal(b.Traits) && slices.Equal(a.Ports, b.Ports) &&
-		slices.EqualFunc(a.Slices, b.Slices, sameSlice)
+		slices.EqualFunc(a.Slices, b.Slices, (*model.Slice).Equal)
 }
 
 // lossLocked counts the published endpoints that a new list would take away, and

@@ -115,9 +115,9 @@ func packSlice(from *discoveryv1.EndpointSlice, p *policy) object {
 		if len(ports) == 0 {
 			break
 		}
-		out.slice = &model.Slice{Name: strings.Clone(id.name), Ports: ports, Endpoints: endpoints(from, p, &d)}
-		out.size = perObject + len(ports)*int(unsafe.Sizeof(model.Port{})) +
-			len(out.slice.Endpoints)*int(unsafe.Sizeof(model.Endpoint{}))
+		out.slice = &model.Slice{Name: strings.Clone(id.name), Ports: ports}
+		out.slice.Endpoints, out.slice.Hostnames = endpoints(from, p, &d)
+		out.size = sizeOfSlice(out.slice)
 	}
 	out.drops = d.result()
 	return out
@@ -157,8 +157,9 @@ func slicePorts(from []discoveryv1.EndpointPort, d *dropper) []model.Port {
 	return ports
 }
 
-func endpoints(from *discoveryv1.EndpointSlice, p *policy, d *dropper) []model.Endpoint {
-	all := make([]model.Endpoint, 0, len(from.Endpoints))
+// endpoints are those of a slice, and their hostnames.
+func endpoints(from *discoveryv1.EndpointSlice, p *policy, d *dropper) (all []model.Endpoint, names []string) {
+	all = make([]model.Endpoint, 0, len(from.Endpoints))
 	for i := range from.Endpoints {
 		one := &from.Endpoints[i]
 		if len(one.Addresses) == 0 {
@@ -177,9 +178,30 @@ func endpoints(from *discoveryv1.EndpointSlice, p *policy, d *dropper) []model.E
 			d.add(DropOutside, one.Addresses[0])
 			continue
 		}
+		if name := hostname(one.Hostname, d); name != "" {
+			if names == nil {
+				names = make([]string, len(from.Endpoints))
+			}
+			names[len(all)] = name
+		}
 		all = append(all, model.Endpoint{Addr: ip, Zone: zone(one.Zone), Health: health(&one.Conditions)})
 	}
-	return all
+	if names != nil {
+		names = names[:len(all)]
+	}
+	return all, names
+}
+
+// hostname is empty where DNS could not have it; the endpoint stays.
+func hostname(from *string, d *dropper) string {
+	if from == nil || *from == "" {
+		return ""
+	}
+	if len(validation.IsDNS1123Label(*from)) > 0 {
+		d.add(DropHostname, *from)
+		return ""
+	}
+	return strings.Clone(*from)
 }
 
 // zone interns the name: there are few of them and many endpoints.

@@ -272,3 +272,24 @@ func FuzzFrames(f *testing.F) {
 		}
 	})
 }
+
+func TestHostnamesStayWithTheirEndpoints(t *testing.T) {
+	t.Parallel()
+	slice := kubeSlice("shop", "cart-1", "cart", 4)
+	slice.Endpoints[0].Addresses[0] = "127.0.0.1" // dropped
+	slice.Endpoints[1].Hostname = pointer("web-1")
+	slice.Endpoints[2].Hostname = pointer(strings.Repeat("x", 64))
+	got := packSlice(slice, anywhere)
+	if diff := cmp.Diff([]string{"web-1", "", ""}, got.slice.Hostnames); diff != "" {
+		t.Errorf("hostnames (-want +got)\n%s", diff)
+	}
+	if got.slice.Endpoints[0].Addr.String() != "10.1.0.2" || got.slice.Hostname(0) != "web-1" {
+		t.Errorf("got %+v", got.slice)
+	}
+	if diff := cmp.Diff([]string{DropDenied, DropHostname}, reasons(got)); diff != "" {
+		t.Errorf("reasons (-want +got)\n%s", diff)
+	}
+	if none := packSlice(kubeSlice("shop", "cart-1", "cart", 2), anywhere).slice; none.Hostnames != nil || none.Hostname(1) != "" {
+		t.Errorf("hostnames of pods without: %q", none.Hostnames)
+	}
+}

@@ -94,7 +94,7 @@ func (t *table) putSlice(one object) {
 	list := t.endpoints[one.key]
 	at, found := find(list, one.slice.Name)
 	switch {
-	case found && sameSlice(list[at], one.slice):
+	case found && list[at].Equal(one.slice):
 		return
 	case found:
 		t.bytes -= sizeOfSlice(list[at])
@@ -225,16 +225,16 @@ func sameService(a, b *service) bool {
 	return a.kind == b.kind && a.traits.Equal(b.traits) && a.excess == b.excess && a.created.Equal(b.created) && slices.Equal(a.ports, b.ports)
 }
 
-func sameSlice(a, b *model.Slice) bool {
-	return a == b || a.Name == b.Name && slices.Equal(a.Ports, b.Ports) && slices.Equal(a.Endpoints, b.Endpoints)
-}
-
 func sizeOfService(s *service) int {
 	return perObject + len(s.ports)*int(unsafe.Sizeof(model.Port{}))
 }
 
 func sizeOfSlice(s *model.Slice) int {
-	return perObject + len(s.Ports)*int(unsafe.Sizeof(model.Port{})) + len(s.Endpoints)*int(unsafe.Sizeof(model.Endpoint{}))
+	names := len(s.Hostnames) * int(unsafe.Sizeof(""))
+	for _, name := range s.Hostnames {
+		names += len(name)
+	}
+	return perObject + names + len(s.Ports)*int(unsafe.Sizeof(model.Port{})) + len(s.Endpoints)*int(unsafe.Sizeof(model.Endpoint{}))
 }
 
 func sizeOf(list []*model.Slice) int {
