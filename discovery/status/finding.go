@@ -258,6 +258,8 @@ func Remedy(reason string) string {
 		return "make the Service, or remove the ServiceExport"
 	case "ProtocolUnsupported":
 		return "offer the port by TCP too, or put the members on one network"
+	case "InvalidServiceType":
+		return "remove the ServiceExport, or export the Service that the name leads to"
 	case "NoPorts":
 		return "give the Service a port"
 	case "ManyPorts":

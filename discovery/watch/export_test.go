@@ -175,3 +175,16 @@ func TestTraits(t *testing.T) {
 		})
 	}
 }
+
+func TestANameAloneCannotBeExported(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		alias := kubeService("shop", "cart")
+		alias.Spec = corev1.ServiceSpec{Type: corev1.ServiceTypeExternalName, ExternalName: "example.com"}
+		r.put(alias, kubeExport("shop", "cart"))
+		r.want(t, "ready")
+		r.hasProblem(t, ProblemServiceType)
+		r.put(kubeService("shop", "cart"))
+		r.want(t, "ready shop/cart=0")
+	})
+}

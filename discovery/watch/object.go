@@ -41,6 +41,9 @@ type service struct {
 	ports   []model.Port
 	traits  model.Traits
 	created time.Time
+	// external is true of a Service that is nothing but a name: it has no endpoints,
+	// and cannot be exported (KEP-1645).
+	external bool
 	// excess is the number of ports where that is worth a warning.
 	excess int
 }

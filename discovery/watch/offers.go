@@ -13,6 +13,7 @@ const (
 	ProblemNamespaceDenied = "NamespaceDenied"
 	ProblemNamespace       = "NamespaceDefault"
 	ProblemNoService       = "NoService"
+	ProblemServiceType     = "InvalidServiceType"
 	ProblemNoPorts         = "NoPorts"
 	ProblemManyPorts       = "ManyPorts"
 	ProblemServices        = "TooManyServices"
@@ -162,10 +163,12 @@ func offer(s *session, key model.ServiceKey, last *model.Offer) (*model.Offer, *
 		return withheld(ProblemRole, "the member only imports")
 	case s.policy.denies(key):
 		return withheld(ProblemNamespaceDenied, "exports of this namespace are not taken from the member")
-	case service == nil && by != nil:
-		return withheld(ProblemNoService, "it is exported, but there is no Service of that name that could be")
-	case service == nil:
+	case by == nil && (service == nil || service.external):
 		return nil, nil
+	case service == nil:
+		return withheld(ProblemNoService, "it is exported, but there is no Service of that name")
+	case service.external:
+		return withheld(ProblemServiceType, "a Service of type ExternalName has no endpoints of its own to export")
 	}
 	next := &model.Offer{
 		Key: key, Type: service.kind, Exported: service.created, Traits: service.traits,

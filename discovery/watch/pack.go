@@ -39,6 +39,7 @@ func packService(from *corev1.Service) object {
 		d.add(DropDerived, id.name)
 	case from.Spec.Type == corev1.ServiceTypeExternalName:
 		d.add(DropServiceType, string(from.Spec.Type))
+		out.service, out.size = &service{external: true}, perObject
 	default:
 		out.service = &service{created: seconds(from.CreationTimestamp), ports: servicePorts(from.Spec.Ports, &d)}
 		if from.Spec.ClusterIP == corev1.ClusterIPNone {

@@ -175,7 +175,7 @@ func TestPackServices(t *testing.T) {
 			&service{created: created, ports: []model.Port{{Name: "http", Number: 80}, {Name: "h3", Number: 80, Protocol: model.UDP}}}, nil,
 		},
 		"an invalid number": {func(s *corev1.Service) { s.Spec.Ports[0].Port = 70000 }, &service{created: created}, []string{DropPort}},
-		"an ExternalName":   {func(s *corev1.Service) { s.Spec.Type = corev1.ServiceTypeExternalName }, nil, []string{DropServiceType}},
+		"an ExternalName":   {func(s *corev1.Service) { s.Spec.Type = corev1.ServiceTypeExternalName }, &service{external: true}, []string{DropServiceType}},
 		"a derived one":     {func(s *corev1.Service) { s.Labels = map[string]string{v1alpha1.LabelDerived: "true"} }, nil, []string{DropDerived}},
 		"a hostile name":    {func(s *corev1.Service) { s.Name = "a.b" }, nil, []string{DropName}},
 	} {

@@ -222,7 +222,7 @@ func find(list []*model.Slice, name string) (int, bool) {
 }
 
 func sameService(a, b *service) bool {
-	return a.kind == b.kind && a.traits.Equal(b.traits) && a.excess == b.excess && a.created.Equal(b.created) && slices.Equal(a.ports, b.ports)
+	return a.kind == b.kind && a.external == b.external && a.traits.Equal(b.traits) && a.excess == b.excess && a.created.Equal(b.created) && slices.Equal(a.ports, b.ports)
 }
 
 func sizeOfService(s *service) int {
