@@ -69,7 +69,7 @@ func conflicts(key model.ServiceKey, exports []export, ports []model.Port) []mod
 func portList(ports []model.Port) string {
 	words := make([]string, len(ports))
 	for i, port := range ports {
-		words[i] = strings.TrimSpace(fmt.Sprintf("%s %d/%s", port.Name, port.Number, port.Protocol))
+		words[i] = port.String()
 	}
 	return strings.Join(words, ", ")
 }

@@ -1,8 +1,10 @@
 package model
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 	"unique"
 )
@@ -49,6 +51,11 @@ type Port struct {
 	AppProtocol string
 	Number      uint16
 	Protocol    Protocol
+}
+
+// String is as people write it: its name, if it has one, then 80/TCP.
+func (p Port) String() string {
+	return strings.TrimSpace(fmt.Sprintf("%s %d/%s", p.Name, p.Number, p.Protocol))
 }
 
 // ServiceType is how a service is reached by clients.

@@ -1,0 +1,154 @@
+package mcs
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/dynamic/dynamicinformer"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
+	"github.com/eastwest-mesh/eastwest/discovery/model"
+)
+
+// served is the version in which a dialect is served with both of its kinds; empty
+// where it is not.
+func (d *dialect) served(client discovery.ServerResourcesInterface) (string, error) {
+	for _, version := range d.versions {
+		list, err := client.ServerResourcesForGroupVersion(d.group + "/" + version)
+		if apierrors.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return "", fmt.Errorf("ask for the API %s/%s: %w", d.group, version, err)
+		}
+		found := 0
+		for _, one := range list.APIResources {
+			if one.Name == d.imports(version).Resource || one.Name == d.exports(version).Resource {
+				found++
+			}
+		}
+		if found == 2 {
+			return version, nil
+		}
+	}
+	return "", nil
+}
+
+// objects are the imports and exports of one dialect as this cluster has them, kept
+// up by watches.
+type objects struct {
+	*dialect
+	version string
+	client  dynamic.Interface
+	seen    [2]cache.GenericLister
+	synced  []cache.InformerSynced
+	close   func()
+}
+
+// Places in objects.seen.
+const (
+	ofImports = iota
+	ofExports
+)
+
+// watch begins to keep up the objects of a dialect. Changed is called after every
+// change.
+func (d *dialect) watch(ctx context.Context, client dynamic.Interface, version string, changed func()) (*objects, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	factory := dynamicinformer.NewDynamicSharedInformerFactory(client, 0)
+	out := &objects{dialect: d, version: version, client: client}
+	out.close = func() {
+		cancel()
+		factory.Shutdown()
+	}
+	handler := cache.ResourceEventHandlerFuncs{
+		AddFunc: func(any) { changed() }, UpdateFunc: func(any, any) { changed() }, DeleteFunc: func(any) { changed() },
+	}
+	for i, resource := range []schema.GroupVersionResource{ofImports: d.imports(version), ofExports: d.exports(version)} {
+		informer := factory.ForResource(resource)
+		registration, err := informer.Informer().AddEventHandler(handler)
+		if err != nil {
+			out.close()
+			return nil, fmt.Errorf("watch %s: %w", resource.GroupResource(), err)
+		}
+		out.seen[i], out.synced = informer.Lister(), append(out.synced, registration.HasSynced)
+	}
+	factory.Start(ctx.Done())
+	return out, nil
+}
+
+// known reports whether all objects have been read.
+func (o *objects) known() bool {
+	for _, synced := range o.synced {
+		if !synced() {
+			return false
+		}
+	}
+	return true
+}
+
+// list is all imports, or all exports, by name.
+func (o *objects) list(which int) (map[model.ServiceKey]*unstructured.Unstructured, error) {
+	all, err := o.seen[which].List(labels.Everything())
+	if err != nil {
+		return nil, fmt.Errorf("list objects of %s: %w", o.group, err)
+	}
+	out := make(map[model.ServiceKey]*unstructured.Unstructured, len(all))
+	for _, one := range all {
+		if object, ok := one.(*unstructured.Unstructured); ok {
+			out[model.ServiceKey{Namespace: object.GetNamespace(), Name: object.GetName()}] = object
+		}
+	}
+	return out, nil
+}
+
+// apply writes what is ours of an object, or of its status.
+func (o *objects) apply(ctx context.Context, which int, object *unstructured.Unstructured, subresources ...string) error {
+	resource := o.imports(o.version)
+	if which == ofExports {
+		resource = o.exports(o.version)
+	}
+	namespace, name := object.GetNamespace(), object.GetName()
+	_, err := o.client.Resource(resource).Namespace(namespace).Apply(ctx, name, object, metav1.ApplyOptions{FieldManager: manager, Force: true}, subresources...)
+	if err != nil {
+		return fmt.Errorf("apply %s %s/%s: %w", object.GetKind(), namespace, name, err)
+	}
+	return nil
+}
+
+// record notes the incumbent on an export that was seen. It is no apply: that would
+// make an export anew that was deleted meanwhile.
+func (o *objects) record(ctx context.Context, seen *unstructured.Unstructured, incumbent model.MemberName) error {
+	namespace, name := seen.GetNamespace(), seen.GetName()
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
+		"uid": seen.GetUID(), "annotations": map[string]string{v1alpha1.AnnotationIncumbent: string(incumbent)},
+	}})
+	if err != nil {
+		return fmt.Errorf("encode a patch: %w", err)
+	}
+	_, err = o.client.Resource(o.exports(o.version)).Namespace(namespace).Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: manager})
+	if err != nil && !apierrors.IsConflict(err) {
+		return fmt.Errorf("patch ServiceExport %s/%s: %w", namespace, name, err)
+	}
+	return nil
+}
+
+// remove deletes the import that was seen, and no other of its name.
+func (o *objects) remove(ctx context.Context, seen *unstructured.Unstructured) error {
+	uid, namespace, name := seen.GetUID(), seen.GetNamespace(), seen.GetName()
+	err := o.client.Resource(o.imports(o.version)).Namespace(namespace).Delete(ctx, name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}})
+	if err == nil || apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		return nil
+	}
+	return fmt.Errorf("delete ServiceImport %s/%s: %w", namespace, name, err)
+}
