@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -67,9 +68,11 @@ func (d *dialect) watch(ctx context.Context, client dynamic.Interface, version s
 	ctx, cancel := context.WithCancel(ctx)
 	factory := dynamicinformer.NewDynamicSharedInformerFactory(client, 0)
 	out := &objects{dialect: d, version: version, client: client}
+	var group sync.WaitGroup
 	out.close = func() {
 		cancel()
 		factory.Shutdown()
+		group.Wait()
 	}
 	handler := cache.ResourceEventHandlerFuncs{
 		AddFunc: func(any) { changed() }, UpdateFunc: func(any, any) { changed() }, DeleteFunc: func(any) { changed() },
@@ -84,6 +87,11 @@ func (d *dialect) watch(ctx context.Context, client dynamic.Interface, version s
 		out.seen[i], out.synced = informer.Lister(), append(out.synced, registration.HasSynced)
 	}
 	factory.Start(ctx.Done())
+	group.Go(func() {
+		if cache.WaitForCacheSync(ctx.Done(), out.synced...) {
+			changed() // nobody says so where there is nothing
+		}
+	})
 	return out, nil
 }
 

@@ -53,7 +53,7 @@ func ownedMetadata(of *unstructured.Unstructured) metadata {
 		var fields struct {
 			Metadata metadata `json:"f:metadata"`
 		}
-		if json.Unmarshal(entry.FieldsV1.Raw, &fields) == nil {
+		if json.Unmarshal(entry.FieldsV1.GetRawBytes(), &fields) == nil {
 			return fields.Metadata
 		}
 	}
