@@ -1,6 +1,7 @@
 package derived
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base32"
 	"strconv"
@@ -19,7 +20,7 @@ func Name(key model.ServiceKey) string {
 }
 
 // sliceName is the name of the number-th slice of a service with addresses of one
-// family.
-func sliceName(key model.ServiceKey, family string, number int) string {
-	return Name(key) + "-" + strings.ToLower(family) + "-" + strconv.Itoa(number)
+// family, of one member or of the local gateway.
+func sliceName(key model.ServiceKey, source model.MemberName, family string, number int) string {
+	return Name(key) + "-" + cmp.Or(string(source), "gateway") + "-" + strings.ToLower(family) + "-" + strconv.Itoa(number)
 }

@@ -2,6 +2,7 @@ package derived
 
 import (
 	"net/netip"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -9,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	applycorev1 "k8s.io/client-go/applyconfigurations/core/v1"
 	applydiscoveryv1 "k8s.io/client-go/applyconfigurations/discovery/v1"
+	api "sigs.k8s.io/mcs-api/pkg/apis/v1beta1"
 
 	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
 	"github.com/eastwest-mesh/eastwest/discovery/model"
@@ -58,21 +60,19 @@ func (s *service) serviceObject() *applycorev1.ServiceApplyConfiguration {
 // sliceObjects are the slices behind it. gateways are the addresses of the local
 // gateway's pods.
 func (s *service) sliceObjects(gateways []netip.Addr) []*applydiscoveryv1.EndpointSliceApplyConfiguration {
-	numbers := map[string]int{}
+	type place struct {
+		source model.MemberName
+		kind   string
+	}
+	numbers := map[place]int{}
 	var out []*applydiscoveryv1.EndpointSliceApplyConfiguration
 	for _, one := range s.behind(gateways) {
 		for _, kind := range []string{"IPv4", "IPv6"} {
-			var endpoints []model.Endpoint
-			for _, endpoint := range one.endpoints {
-				if family(endpoint.Addr) == kind {
-					endpoints = append(endpoints, endpoint)
-				}
-			}
-			for len(endpoints) > 0 {
-				size := min(sliceSize, len(endpoints))
-				out = append(out, s.sliceObject(kind, numbers[kind], one.ports, endpoints[:size]))
-				endpoints = endpoints[size:]
-				numbers[kind]++
+			at := place{one.source, kind}
+			left := slices.DeleteFunc(slices.Clone(one.endpoints), func(e endpoint) bool { return family(e.Addr) != kind })
+			for part := range slices.Chunk(left, sliceSize) {
+				out = append(out, s.sliceObject(kind, numbers[at], backend{one.source, one.ports, part}))
+				numbers[at]++
 			}
 		}
 	}
@@ -94,36 +94,56 @@ func (s *service) behind(gateways []netip.Addr) []backend {
 		one.ports = append(one.ports, leading)
 	}
 	for _, addr := range gateways {
-		one.endpoints = append(one.endpoints, model.Endpoint{Addr: addr, Zone: model.NoZone})
+		one.endpoints = append(one.endpoints, endpoint{Endpoint: model.Endpoint{Addr: addr, Zone: model.NoZone}})
 	}
 	return []backend{one}
 }
 
-func (s *service) sliceObject(kind string, number int, ports []model.Port, endpoints []model.Endpoint) *applydiscoveryv1.EndpointSliceApplyConfiguration {
-	slice := applydiscoveryv1.EndpointSlice(sliceName(s.key, kind, number), s.key.Namespace).
-		WithLabels(map[string]string{
-			discoveryv1.LabelServiceName: Name(s.key),
-			discoveryv1.LabelManagedBy:   v1alpha1.ManagedByAgent,
-			v1alpha1.LabelDerived:        "true",
-		}).
+func (s *service) sliceObject(kind string, number int, of backend) *applydiscoveryv1.EndpointSliceApplyConfiguration {
+	slice := applydiscoveryv1.EndpointSlice(sliceName(s.key, of.source, kind, number), s.key.Namespace).
+		WithLabels(s.sliceLabels(of.source)).
 		WithAddressType(discoveryv1.AddressType(kind))
-	for _, port := range ports {
+	for _, port := range of.ports {
 		one := applydiscoveryv1.EndpointPort().WithName(port.Name).WithPort(int32(port.Number)).WithProtocol(protocols[port.Protocol])
 		if port.AppProtocol != "" {
 			one = one.WithAppProtocol(port.AppProtocol)
 		}
 		slice = slice.WithPorts(one)
 	}
-	for _, endpoint := range endpoints {
+	for _, endpoint := range of.endpoints {
 		conditions := applydiscoveryv1.EndpointConditions().
 			WithReady(endpoint.Health == model.Serving).WithServing(true).WithTerminating(endpoint.Health == model.Draining)
 		one := applydiscoveryv1.Endpoint().WithAddresses(endpoint.Addr.String()).WithConditions(conditions)
 		if zone := endpoint.Zone.Value(); zone != "" {
 			one = one.WithZone(zone)
 		}
+		if endpoint.hostname != "" {
+			one = one.WithHostname(endpoint.hostname)
+		}
 		slice = slice.WithEndpoints(one)
 	}
 	return slice
+}
+
+// sliceLabels join a slice to its Service, and where it has pods to the import and to
+// the member that they are of (KEP-1645, "Using EndpointSlice objects").
+func (s *service) sliceLabels(source model.MemberName) map[string]string {
+	labels := map[string]string{discoveryv1.LabelManagedBy: v1alpha1.ManagedByAgent, v1alpha1.LabelDerived: "true"}
+	if !s.headless {
+		labels[discoveryv1.LabelServiceName] = Name(s.key)
+	}
+	if source != "" {
+		labels[api.LabelServiceName], labels[api.LabelSourceCluster] = s.key.Name, string(source)
+	}
+	return labels
+}
+
+// ownerOf is the name that a slice of ours belongs to.
+func ownerOf(slice *discoveryv1.EndpointSlice) string {
+	if name, headless := slice.Labels[api.LabelServiceName]; headless {
+		return Name(model.ServiceKey{Namespace: slice.Namespace, Name: name})
+	}
+	return slice.Labels[discoveryv1.LabelServiceName]
 }
 
 // portsOf reads which ports of the gateway a derived Service of ours holds. Ports

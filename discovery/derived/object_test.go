@@ -109,3 +109,55 @@ func TestHolds(t *testing.T) {
 		})
 	}
 }
+
+// TestSlicesOfPods: each is of one member and says so, as KEP-1645 wants it, and of a
+// headless service they are all that there is.
+func TestSlicesOfPods(t *testing.T) {
+	t.Parallel()
+	west := pods("west", "10.2.0.1", "10.2.0.2")
+	west.Slices[0].Hostnames = []string{"web-0", ""}
+	one := exported("a", tcp, pods("east", "10.1.0.1"), west)
+	for name, tc := range map[string]struct {
+		headless bool
+		networks map[model.MemberName]model.NetworkID
+		service  string
+	}{
+		"with an address":                 {false, flat, Name(one.Key)},
+		"headless":                        {true, flat, ""},
+		"headless and on another network": {true, apart, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			shown := *one
+			if tc.headless {
+				shown.Type = model.Headless
+			}
+			all := view(tc.networks, &shown)
+			list := wanted(all, all.Members["east"], nil)
+			if len(list) != 1 || list[0].headless != tc.headless {
+				t.Fatalf("%+v", list)
+			}
+			got := map[string]string{}
+			for _, slice := range list[0].sliceObjects(nil) {
+				if slice.Labels["multicluster.kubernetes.io/service-name"] != "a" || slice.Labels["kubernetes.io/service-name"] != tc.service {
+					t.Errorf("labels %v", slice.Labels)
+				}
+				text := *slice.Name + ":"
+				for _, endpoint := range slice.Endpoints {
+					text += " " + endpoint.Addresses[0]
+					if endpoint.Hostname != nil {
+						text += "=" + *endpoint.Hostname
+					}
+				}
+				got[slice.Labels["multicluster.kubernetes.io/source-cluster"]] = text
+			}
+			want := map[string]string{
+				"east": Name(one.Key) + "-east-ipv4-0: 10.1.0.1",
+				"west": Name(one.Key) + "-west-ipv4-0: 10.2.0.1=web-0 10.2.0.2",
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("-want +got\n%s", diff)
+			}
+		})
+	}
+}

@@ -1,6 +1,7 @@
 package derived
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -21,6 +22,9 @@ const (
 type service struct {
 	key   model.ServiceKey
 	ports []servicePort
+	// headless is true where there is no Service, only slices that say where the pods
+	// are: names of such a service lead to them.
+	headless bool
 	// gateway is true where the ports lead to the local gateway.
 	gateway bool
 	// backends are pods' addresses, by the ports they serve; none behind a gateway.
@@ -36,8 +40,15 @@ type servicePort struct {
 
 // backend is a number of addresses that serve the same ports.
 type backend struct {
+	// source is the member that they are of; empty where they are the local gateway's.
+	source    model.MemberName
 	ports     []model.Port
-	endpoints []model.Endpoint
+	endpoints []endpoint
+}
+
+type endpoint struct {
+	model.Endpoint
+	hostname string
 }
 
 // wanted is what the view asks for in the own cluster. The ports of the gateway
@@ -48,7 +59,8 @@ func wanted(view *model.View, own *model.Member, used map[model.PortKey]uint16) 
 	var list []service
 	for one := range view.Services.All() {
 		if one.Type == model.Headless {
-			continue // their names lead to pods, which only DNS can say
+			list = append(list, service{key: one.Key, headless: true, backends: podsOf(one)})
+			continue
 		}
 		list = append(list, derive(view, one, own, free))
 	}
@@ -103,7 +115,8 @@ func (s *service) allocate(free *allocator) {
 	s.ports = kept
 }
 
-// podsOf are the usable endpoints of all exporters, by the ports they serve.
+// podsOf are the usable endpoints of all exporters, by exporter and the ports they
+// serve.
 func podsOf(one *model.Service) []backend {
 	var out []backend
 	for _, from := range one.Backends {
@@ -115,29 +128,29 @@ func podsOf(one *model.Service) []backend {
 					ports = append(ports, port)
 				}
 			}
-			var usable []model.Endpoint
-			for _, endpoint := range slice.Endpoints {
-				if endpoint.Health == health {
-					usable = append(usable, endpoint)
+			var usable []endpoint
+			for at, one := range slice.Endpoints {
+				if one.Health == health {
+					usable = append(usable, endpoint{one, slice.Hostname(at)})
 				}
 			}
 			if len(ports) > 0 && len(usable) > 0 {
-				out = append(out, backend{ports: ports, endpoints: usable})
+				out = append(out, backend{source: from.Member, ports: ports, endpoints: usable})
 			}
 		}
 	}
 	return merged(out)
 }
 
-// merged joins backends with the same ports, in a fixed order.
+// merged joins backends of one member with the same ports, in a fixed order.
 func merged(list []backend) []backend {
 	byPorts := map[string]*backend{}
 	var order []string
 	for _, one := range list {
 		slices.SortFunc(one.ports, func(a, b model.Port) int { return strings.Compare(a.Name, b.Name) })
-		key := fmt.Sprint(one.ports)
+		key := fmt.Sprint(one.source, " ", one.ports)
 		if byPorts[key] == nil {
-			byPorts[key] = &backend{ports: one.ports}
+			byPorts[key] = &backend{source: one.source, ports: one.ports}
 			order = append(order, key)
 		}
 		byPorts[key].endpoints = append(byPorts[key].endpoints, one.endpoints...)
@@ -146,8 +159,10 @@ func merged(list []backend) []backend {
 	out := make([]backend, len(order))
 	for i, key := range order {
 		out[i] = *byPorts[key]
-		slices.SortFunc(out[i].endpoints, func(a, b model.Endpoint) int { return a.Addr.Compare(b.Addr) })
-		out[i].endpoints = slices.CompactFunc(out[i].endpoints, func(a, b model.Endpoint) bool { return a.Addr == b.Addr })
+		slices.SortFunc(out[i].endpoints, func(a, b endpoint) int {
+			return cmp.Or(a.Addr.Compare(b.Addr), cmp.Compare(a.hostname, b.hostname))
+		})
+		out[i].endpoints = slices.CompactFunc(out[i].endpoints, func(a, b endpoint) bool { return a.Addr == b.Addr })
 	}
 	return out
 }

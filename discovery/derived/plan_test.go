@@ -138,13 +138,11 @@ func TestAWayThatHasNoEndpointsStays(t *testing.T) {
 	}
 }
 
-// TestGatewaysCarryTCPOnly, and headless services are for DNS.
+// TestGatewaysCarryTCPOnly: the other ports are left out.
 func TestGatewaysCarryTCPOnly(t *testing.T) {
 	t.Parallel()
 	mixed := []model.Port{{Name: "tcp", Number: 53}, {Name: "udp", Number: 53, Protocol: model.UDP}}
-	headless := exported("h", tcp, pods("west", "10.2.0.9"))
-	headless.Type = model.Headless
-	all := view(apart, exported("a", mixed, pods("west", "10.2.0.1")), headless)
+	all := view(apart, exported("a", mixed, pods("west", "10.2.0.1")))
 	list := wanted(all, all.Members["east"], nil)
 	if len(list) != 1 || len(list[0].ports) != 1 || list[0].ports[0].Name != "tcp" {
 		t.Errorf("%+v", list)

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -136,14 +135,17 @@ func (w *Writer) remember(list []service) {
 // write applies a service and its slices where they differ, and notes the names
 // of all of them in keep.
 func (w *Writer) write(ctx context.Context, s *service, gateways []netip.Addr, keep map[string]bool) error {
-	keep[serviceID(s.key.Namespace, Name(s.key))] = true
-	// A Service needs a port. One that has none keeps what it had.
-	if len(s.ports) == 0 {
-		return nil
-	}
-	// Slices follow the Service: its ports are what allocates those of the gateway.
-	if err := w.applyService(ctx, s.serviceObject()); err != nil {
-		return err
+	keep[ownerID(s.key.Namespace, Name(s.key))] = true
+	if !s.headless {
+		keep[serviceID(s.key.Namespace, Name(s.key))] = true
+		// A Service needs a port. One that has none keeps what it had.
+		if len(s.ports) == 0 {
+			return nil
+		}
+		// Slices follow the Service: its ports are what allocates those of the gateway.
+		if err := w.applyService(ctx, s.serviceObject()); err != nil {
+			return err
+		}
 	}
 	var failures []error
 	for _, slice := range s.sliceObjects(gateways) {
@@ -195,7 +197,7 @@ func (w *Writer) prune(ctx context.Context, keep map[string]bool, complete bool)
 		return fmt.Errorf("list our slices: %w", err)
 	}
 	for _, slice := range list {
-		ofWanted := keep[serviceID(slice.Namespace, slice.Labels[discoveryv1.LabelServiceName])]
+		ofWanted := keep[ownerID(slice.Namespace, ownerOf(slice))]
 		if keep[sliceID(slice.Namespace, slice.Name)] || !ofWanted && !complete {
 			continue
 		}
@@ -217,6 +219,7 @@ func (w *Writer) prune(ctx context.Context, keep map[string]bool, complete bool)
 }
 
 func serviceID(namespace, name string) string { return "service " + namespace + "/" + name }
+func ownerID(namespace, name string) string   { return "owner " + namespace + "/" + name }
 func sliceID(namespace, name string) string   { return "slice " + namespace + "/" + name }
 
 // onlyThis deletes the object that was seen, and no other of its name.

@@ -136,6 +136,19 @@ func TestALifeOfADerivedService(t *testing.T) {
 	if now := r.service(t); now == nil || now.Spec.ClusterIP != made.Spec.ClusterIP {
 		t.Error("it is gone though its exporters are not known yet")
 	}
+	headless := exported("a", tcp, pods("west", "10.2.0.1"))
+	headless.Type = model.Headless
+	slices := func() int {
+		list, err := r.kube.DiscoveryV1().EndpointSlices("demo").List(t.Context(), metav1.ListOptions{LabelSelector: "multicluster.kubernetes.io/service-name=a"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list.Items)
+	}
+	r.show(view(apart, headless), true)
+	await(t, "without an address it has slices alone", func() bool { return r.service(t) == nil && slices() == 1 })
+	r.show(view(apart), false)
+	r.show(view(apart, headless), true)
 	r.show(view(apart), true)
-	await(t, "it goes when nobody exports it", func() bool { return r.service(t) == nil })
+	await(t, "it goes when nobody exports it", func() bool { return r.service(t) == nil && slices() == 0 })
 }
