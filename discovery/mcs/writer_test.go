@@ -56,7 +56,15 @@ func newRig(t *testing.T) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, text := range [][]byte{crd.ServiceExportCRD, crd.ServiceImportCRD} {
+	texts := [][]byte{crd.ServiceExportCRD, crd.ServiceImportCRD}
+	for _, kind := range []string{"exports", "imports"} {
+		text, err := os.ReadFile("../../manifests/charts/eastwest-mcs-crds/crds/net.gke.io_service" + kind + ".yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts = append(texts, text)
+	}
+	for _, text := range texts {
 		object := &unstructured.Unstructured{}
 		if err := yaml.Unmarshal(text, &object.Object); err != nil {
 			t.Fatal(err)
@@ -65,13 +73,15 @@ func newRig(t *testing.T) *rig {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, "the API is served", func() error {
-		version, err := upstream.served(api)
-		if err == nil && version != "v1beta1" {
-			err = fmt.Errorf("in version %q", version)
-		}
-		return err
-	})
+	for _, one := range dialects {
+		eventually(t, "the API is served", func() error {
+			version, err := one.served(api)
+			if err == nil && version != one.versions[0] {
+				err = fmt.Errorf("%s in version %q", one.group, version)
+			}
+			return err
+		})
+	}
 	r := &rig{client: client, wake: make(chan struct{}, 1), complete: true, services: map[model.ServiceKey]*model.Service{}}
 	r.writer = &Writer{
 		Client: client, API: api, Own: "east", Mesh: "mesh", Log: slog.New(slog.DiscardHandler),
@@ -207,6 +217,14 @@ func TestALife(t *testing.T) {
 		t.Errorf("addresses %q", ips)
 	}
 
+	inGKE := r.client.Resource(gke.imports("v1")).Namespace(shop.Namespace)
+	r.settled(t, inGKE, "imported in the dialect of GKE", func(object *unstructured.Unstructured) bool {
+		clusters, _, _ := unstructured.NestedSlice(object.Object, "status", "clusters")
+		ips, _, _ := unstructured.NestedStringSlice(object.Object, "spec", "ips")
+		return len(clusters) == 1 && clusters[0].(map[string]any)["cluster"] == "projects/mesh/locations/global/memberships/west" &&
+			len(ips) == 1 && ips[0] == "10.96.0.7" && object.GetAnnotations()["net.gke.io/derived-service"] == "derived-x"
+	})
+
 	export := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "multicluster.x-k8s.io/v1beta1", "kind": "ServiceExport",
 		"metadata": map[string]any{"name": shop.Name, "namespace": shop.Namespace},
@@ -266,6 +284,7 @@ func TestALife(t *testing.T) {
 		})
 	})
 	r.gone(t, r.imports(), "what nobody exports is imported no more")
+	r.gone(t, inGKE, "nor in the dialect of GKE")
 
 	t.Run("what may only be unknown stays", func(t *testing.T) {
 		r.tell(func() { r.services[shop] = cart("west") })
