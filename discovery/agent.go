@@ -26,6 +26,7 @@ import (
 	"github.com/eastwest-mesh/eastwest/discovery/bootstrap"
 	"github.com/eastwest-mesh/eastwest/discovery/derived"
 	"github.com/eastwest-mesh/eastwest/discovery/facade"
+	"github.com/eastwest-mesh/eastwest/discovery/mcs"
 	"github.com/eastwest-mesh/eastwest/discovery/meshid"
 	"github.com/eastwest-mesh/eastwest/discovery/metrics"
 	"github.com/eastwest-mesh/eastwest/discovery/model"
@@ -68,6 +69,8 @@ type Agent struct {
 	dynamic   dynamic.Interface
 	inbox     *watch.Inbox
 	memory    *memory
+	// families are those that Services of the own cluster have.
+	families  []model.Family
 	cluster   *derived.Cluster
 	members   *members
 	loop      *loop
@@ -106,7 +109,9 @@ func New(ctx context.Context, o Options) (*Agent, error) {
 	if a.dynamic, err = dynamic.NewForConfig(o.Config); err != nil {
 		return nil, fmt.Errorf("connect to the own cluster: %w", err)
 	}
-	said, known := unrefined(a.load())
+	a.families = a.readFamilies(ctx)
+	remembered := a.load()
+	said, known := unrefined(remembered.Shards)
 	a.memory, a.names = newMemory(said, a.inbox), resolve.New(resolve.Options{Known: known})
 	a.metrics = metrics.New(a.counts)
 	a.cluster = derived.NewCluster(kube, derived.GatewayService{Namespace: o.Namespace, Name: gatewayName})
@@ -120,6 +125,7 @@ func New(ctx context.Context, o Options) (*Agent, error) {
 		own: a.own, identity: a.identity("gateway"), roots: a.roots, renewed: make(chan struct{}, 1), inbox: a.inbox, ports: newPorts(a.cluster), publisher: a.publisher, log: o.Log,
 		deadline: o.Settings.SyncDeadline, expected: a.members.names, members: a.members.changed,
 		remembers: a.memory.remembers, took: a.metrics.Took, book: a.names, links: a.prober,
+		precedence: precedence{own: a.own, incumbents: remembered.Incumbents},
 		translation: translation{
 			from: model.Vantage{
 				Member: a.own, Network: model.NetworkID(record.Network), Region: record.Region,
@@ -129,31 +135,34 @@ func New(ctx context.Context, o Options) (*Agent, error) {
 		},
 	}
 	if folder := o.Settings.File.Snapshot.Folder; folder != "" {
-		a.keeper = &snapshot.Keeper{Folder: folder, Latest: a.shards, Wake: a.loop.subscribe(), Log: o.Log}
+		a.keeper = &snapshot.Keeper{Folder: folder, Latest: a.remembered, Wake: a.loop.subscribe(), Log: o.Log}
 	}
 	return a, nil
 }
 
 // load reads what is remembered from before. A snapshot that cannot be used is none.
-func (a *Agent) load() snapshot.Shards {
+func (a *Agent) load() snapshot.Content {
 	folder := a.Settings.File.Snapshot.Folder
 	if folder == "" {
-		return nil
+		return snapshot.Content{}
 	}
-	shards, err := snapshot.Load(folder)
+	content, err := snapshot.Load(folder)
 	if err != nil {
 		a.Log.Warn("the snapshot is not used; members are listed first", "error", err)
 	}
-	return shards
+	if content == nil {
+		return snapshot.Content{}
+	}
+	return *content
 }
 
-// shards are what is to be remembered; false while that is not known.
-func (a *Agent) shards() (snapshot.Shards, bool) {
+// remembered is what the snapshot holds; false while that is not known.
+func (a *Agent) remembered() (*snapshot.Content, bool) {
 	state := a.loop.State()
-	if state == nil {
+	if state == nil || state.Shards == nil {
 		return nil, false
 	}
-	return state.Shards, state.Shards != nil
+	return &snapshot.Content{Shards: state.Shards, Incumbents: contested(state.View)}, true
 }
 
 // admitted are the members that may call a service of ours, where not all may.
@@ -237,6 +246,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		Cluster: a.cluster, View: a.view, Own: a.own, Log: a.Log,
 		Wakes: []<-chan struct{}{a.loop.subscribe(), a.cluster.Changed()},
 	}
+	imports := a.importWriter()
 	shows := &status.Writer{Client: a.dynamic, Members: a.statuses, Wake: a.loop.subscribe(), Log: a.Log}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.cluster.Run(ctx) })
@@ -268,7 +278,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		group.Go(func() error { return a.publisher.Serve(ctx, listener) })
 	}
 	group.Go(func() error {
-		lead(ctx, a.kube, a.Namespace, leaseName, a.Pod, a.Log, func(term context.Context) { a.write(term, writes, shows) })
+		lead(ctx, a.kube, a.Namespace, leaseName, a.Pod, a.Log, func(term context.Context) { a.write(term, writes, imports, shows) })
 		return nil
 	})
 	return group.Wait()
@@ -323,7 +333,7 @@ func (a *Agent) issue(ctx context.Context, group *errgroup.Group) {
 }
 
 // write is the work of the one replica that writes.
-func (a *Agent) write(ctx context.Context, derived *derived.Writer, shows *status.Writer) {
+func (a *Agent) write(ctx context.Context, derived *derived.Writer, imports *mcs.Writer, shows *status.Writer) {
 	a.writes.Store(true)
 	defer a.writes.Store(false)
 	var group sync.WaitGroup
@@ -340,6 +350,7 @@ func (a *Agent) write(ctx context.Context, derived *derived.Writer, shows *statu
 		}
 		group.Go(func() { keeper.Run(ctx) })
 		group.Go(func() { derived.Run(ctx) })
+		group.Go(func() { imports.Run(ctx) })
 	}
 	group.Wait()
 }

@@ -60,6 +60,7 @@ type loop struct {
 	book  addressBook
 	links prober
 
+	precedence  precedence
 	translation translation
 	shards      map[model.MemberName]*model.Shard
 	changed     map[model.ServiceKey]struct{}
@@ -146,7 +147,9 @@ func (l *loop) turn() {
 // build takes changes through all stages.
 func (l *loop) build(shards map[model.MemberName]*model.Shard, changed map[model.ServiceKey]struct{}, ports map[model.PortKey]uint16) {
 	started := time.Now()
-	l.view = merge.Merge(l.view, merge.Input{Shards: shards}, slices.Collect(maps.Keys(changed)))
+	incumbents := l.precedence.before(shards, changed)
+	l.view = merge.Merge(l.view, merge.Input{Shards: shards, Incumbents: incumbents}, slices.Collect(maps.Keys(changed)))
+	l.precedence.after(l.view, changed)
 	merged := time.Now()
 	l.took(metrics.StageMerge, merged.Sub(started))
 	if l.publisher == nil {

@@ -165,9 +165,25 @@ func (c *Cluster) gatewayPods() ([]netip.Addr, error) {
 	return slices.Compact(out), nil
 }
 
-// hasNamespace reports whether objects can be made in a namespace: imports are
+// Address is the name of the Service that stands for another one, and its addresses;
+// none while it has none.
+func (c *Cluster) Address(key model.ServiceKey) (name string, addresses []netip.Addr) {
+	name = Name(key)
+	object, err := c.services.Services(key.Namespace).Get(name)
+	if err != nil {
+		return name, nil
+	}
+	for _, text := range object.Spec.ClusterIPs {
+		if address, err := netip.ParseAddr(text); err == nil {
+			addresses = append(addresses, address)
+		}
+	}
+	return name, addresses
+}
+
+// HasNamespace reports whether objects can be made in a namespace: imports are
 // only where it exists, and nothing can be made in one that is going.
-func (c *Cluster) hasNamespace(name string) bool {
+func (c *Cluster) HasNamespace(name string) bool {
 	namespace, err := c.spaces.Get(name)
 	return err == nil && namespace.Status.Phase != corev1.NamespaceTerminating && namespace.DeletionTimestamp == nil
 }

@@ -103,7 +103,7 @@ func (w *Writer) Once(ctx context.Context) error {
 	list := wanted(view, view.Members[w.Own], w.inUse(used))
 	w.remember(list)
 	for i := range list {
-		if w.Cluster.hasNamespace(list[i].key.Namespace) {
+		if w.Cluster.HasNamespace(list[i].key.Namespace) {
 			failures = append(failures, w.write(ctx, &list[i], gateways, keep))
 		}
 	}

@@ -58,7 +58,7 @@ func newRig(t *testing.T) *rig {
 	}
 	texts := [][]byte{crd.ServiceExportCRD, crd.ServiceImportCRD}
 	for _, kind := range []string{"exports", "imports"} {
-		text, err := os.ReadFile("../../manifests/charts/eastwest-mcs-crds/crds/net.gke.io_service" + kind + ".yaml")
+		text, err := os.ReadFile("../../manifests/charts/eastwest-agent/crds/net.gke.io_service" + kind + ".yaml")
 		if err != nil {
 			t.Fatal(err)
 		}

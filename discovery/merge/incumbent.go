@@ -14,7 +14,9 @@ import (
 // the member that most of them name. What one member claims about itself moves
 // nobody who was there before.
 func Incumbent(key model.ServiceKey, shards map[model.MemberName]*model.Shard, own, known model.MemberName) model.MemberName {
-	exports := exportsOf(key, active(shards), "")
+	exports := slices.DeleteFunc(exportsOf(key, shards, ""), func(one export) bool {
+		return shards[one.member].Member.State == model.Leaving
+	})
 	if exporting(exports, known) {
 		return known
 	}

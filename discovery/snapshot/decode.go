@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"time"
 	"unique"
@@ -23,9 +24,10 @@ type decoder struct {
 }
 
 // decode reads the payload of a file.
-func decode(payload []byte) (Shards, error) {
+func decode(payload []byte) (*Content, error) {
 	d := &decoder{rest: payload}
-	shards := Shards{}
+	content := &Content{Shards: Shards{}, Incumbents: map[model.ServiceKey]model.MemberName{}}
+	shards := content.Shards
 	for range d.count() {
 		shard := &model.Shard{Member: d.member(), Services: d.offers()}
 		if _, twice := shards[shard.Member.Name]; twice {
@@ -36,13 +38,17 @@ func decode(payload []byte) (Shards, error) {
 		}
 		shards[shard.Member.Name] = shard
 	}
+	for range d.count() {
+		key := model.ServiceKey{Namespace: d.text(), Name: d.text()}
+		content.Incumbents[key] = model.MemberName(d.text())
+	}
 	if len(d.rest) > 0 {
 		d.fail("something follows its end")
 	}
 	if d.err != nil {
 		return nil, d.err
 	}
-	return shards, nil
+	return content, nil
 }
 
 func (d *decoder) fail(why string) {
@@ -133,7 +139,10 @@ func (d *decoder) offers() map[model.ServiceKey]*model.Offer {
 	for range d.count() {
 		one := &model.Offer{Key: model.ServiceKey{Namespace: d.text(), Name: d.text()}}
 		one.Type = model.ServiceType(d.word(uint8(model.Headless)))
+		one.By = model.Dialects(d.word(uint8(model.Upstream | model.GKE)))
 		one.Exported = d.moment()
+		one.Incumbent = model.MemberName(d.text())
+		one.Traits = d.traits()
 		one.Ports = d.ports()
 		for range d.count() {
 			slice := d.slice()
@@ -151,6 +160,37 @@ func (d *decoder) offers() map[model.ServiceKey]*model.Offer {
 		}
 	}
 	return offers
+}
+
+func (d *decoder) traits() model.Traits {
+	traits := model.Traits{ClientIP: d.word(1) == 1, AffinitySeconds: d.seconds(), InternalTrafficPolicy: d.text(), TrafficDistribution: d.text()}
+	for range d.count() {
+		traits.Families = append(traits.Families, model.Family(d.text()))
+	}
+	traits.Labels, traits.Annotations = d.texts(), d.texts()
+	return traits
+}
+
+// texts are nil where there are none.
+func (d *decoder) texts() map[string]string {
+	var values map[string]string
+	for range d.count() {
+		if values == nil {
+			values = map[string]string{}
+		}
+		key := d.text()
+		values[key] = d.text()
+	}
+	return values
+}
+
+func (d *decoder) seconds() int32 {
+	value := d.unsigned()
+	if value > math.MaxInt32 {
+		d.fail("a number of seconds is too large")
+		return 0
+	}
+	return int32(value)
 }
 
 func (d *decoder) moment() time.Time {
@@ -182,6 +222,14 @@ func (d *decoder) slice() *model.Slice {
 		if d.err != nil {
 			break
 		}
+	}
+	names := d.count()
+	if names > 0 && names != len(slice.Endpoints) {
+		d.fail("hostnames and endpoints do not fit")
+		return slice
+	}
+	for range names {
+		slice.Hostnames = append(slice.Hostnames, d.text())
 	}
 	return slice
 }

@@ -10,25 +10,25 @@ import (
 
 func TestWhatIsWrittenIsRead(t *testing.T) {
 	t.Parallel()
-	for name, shards := range map[string]Shards{
+	for name, content := range map[string]*Content{
 		"nobody":      {},
 		"a few":       mesh(5),
 		"a large one": mesh(3_000),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := decode(encode(shards))
+			got, err := decode(encode(content))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(shards, got, equal); diff != "" {
+			if diff := cmp.Diff(content, got, equal); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 		})
 	}
 }
 
-func TestEqualShardsGiveEqualBytes(t *testing.T) {
+func TestEqualContentGivesEqualBytes(t *testing.T) {
 	t.Parallel()
 	for range 20 {
 		if !bytes.Equal(encode(mesh(50)), encode(mesh(50))) {
@@ -54,19 +54,19 @@ func TestNothingButAWholePayloadIsRead(t *testing.T) {
 // FuzzDecode reads what nobody wrote: no panic, and what is read can be written
 // and read again.
 func FuzzDecode(f *testing.F) {
-	f.Add(encode(Shards{}))
+	f.Add(encode(&Content{}))
 	f.Add(encode(mesh(3)))
 	f.Add([]byte{1, 0, 0xff, 0xff, 0xff, 0xff, 0x0f})
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		shards, err := decode(payload)
+		content, err := decode(payload)
 		if err != nil {
 			return
 		}
-		again, err := decode(encode(shards))
+		again, err := decode(encode(content))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(shards, again, equal); diff != "" {
+		if diff := cmp.Diff(content, again, equal); diff != "" {
 			t.Errorf("(-first +second)\n%s", diff)
 		}
 	})

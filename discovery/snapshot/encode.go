@@ -12,6 +12,13 @@ import (
 // Shards are those of all members.
 type Shards = map[model.MemberName]*model.Shard
 
+// Content is what a file holds.
+type Content struct {
+	Shards Shards
+	// Incumbents are the members that had their way, by service.
+	Incumbents map[model.ServiceKey]model.MemberName
+}
+
 // encoder appends values. A text is written once; after that its number stands
 // for it.
 type encoder struct {
@@ -19,13 +26,19 @@ type encoder struct {
 	known map[string]uint64
 }
 
-// encode returns the payload of a file. Equal shards give equal bytes.
-func encode(shards Shards) []byte {
+// encode returns the payload of a file. Equal contents give equal bytes.
+func encode(content *Content) []byte {
 	e := &encoder{known: map[string]uint64{}}
-	e.number(len(shards))
-	for _, name := range slices.Sorted(maps.Keys(shards)) {
-		e.member(shards[name].Member)
-		e.offers(shards[name].Services)
+	e.number(len(content.Shards))
+	for _, name := range slices.Sorted(maps.Keys(content.Shards)) {
+		e.member(content.Shards[name].Member)
+		e.offers(content.Shards[name].Services)
+	}
+	e.number(len(content.Incumbents))
+	for _, key := range slices.SortedFunc(maps.Keys(content.Incumbents), model.ServiceKey.Compare) {
+		e.text(key.Namespace)
+		e.text(key.Name)
+		e.text(string(content.Incumbents[key]))
 	}
 	return e.out
 }
@@ -75,12 +88,36 @@ func (e *encoder) offers(offers map[model.ServiceKey]*model.Offer) {
 		e.text(key.Namespace)
 		e.text(key.Name)
 		e.byte(uint8(offer.Type))
+		e.byte(uint8(offer.By))
 		e.out = binary.AppendVarint(e.out, offer.Exported.Unix())
+		e.text(string(offer.Incumbent))
+		e.traits(&offer.Traits)
 		e.ports(offer.Ports)
 		e.number(len(offer.Slices))
 		for _, slice := range slices.SortedFunc(slices.Values(offer.Slices), compareSlices) {
 			e.slice(slice)
 		}
+	}
+}
+
+func (e *encoder) traits(traits *model.Traits) {
+	e.flag(traits.ClientIP)
+	e.number(int(traits.AffinitySeconds))
+	e.text(traits.InternalTrafficPolicy)
+	e.text(traits.TrafficDistribution)
+	e.number(len(traits.Families))
+	for _, family := range traits.Families {
+		e.text(string(family))
+	}
+	e.texts(traits.Labels)
+	e.texts(traits.Annotations)
+}
+
+func (e *encoder) texts(values map[string]string) {
+	e.number(len(values))
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		e.text(key)
+		e.text(values[key])
 	}
 }
 
@@ -111,5 +148,9 @@ func (e *encoder) slice(slice *model.Slice) {
 		}
 		e.text(zone)
 		e.byte(uint8(endpoint.Health))
+	}
+	e.number(len(slice.Hostnames))
+	for _, name := range slice.Hostnames {
+		e.text(name)
 	}
 }

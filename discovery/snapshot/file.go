@@ -19,7 +19,7 @@ const Name = "last.shards"
 // The header: magic, version, length of the payload, SHA-256 of the payload.
 const (
 	magic      = "eastwest"
-	version    = 2
+	version    = 3
 	headerSize = len(magic) + 4 + 8 + sha256.Size
 )
 
@@ -39,7 +39,7 @@ var (
 )
 
 // Load reads the file of a folder. Without a file it returns nothing and no error.
-func Load(folder string) (Shards, error) {
+func Load(folder string) (*Content, error) {
 	path := filepath.Join(folder, Name)
 	content, err := read(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -48,11 +48,11 @@ func Load(folder string) (Shards, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read snapshot %s: %w", path, err)
 	}
-	shards, err := unpack(content)
+	loaded, err := unpack(content)
 	if err != nil {
 		return nil, fmt.Errorf("read snapshot %s: %w", path, err)
 	}
-	return shards, nil
+	return loaded, nil
 }
 
 func read(path string) ([]byte, error) {
@@ -86,7 +86,7 @@ func pack(payload []byte) []byte {
 }
 
 // unpack checks a file and decodes it.
-func unpack(content []byte) (Shards, error) {
+func unpack(content []byte) (*Content, error) {
 	if !bytes.HasPrefix(content, []byte(magic)) {
 		return nil, ErrNotOurs
 	}

@@ -15,10 +15,10 @@ const Interval = 10 * time.Second
 type Keeper struct {
 	// Folder is where the file is.
 	Folder string
-	// Latest are the shards as they are now; false while they are not known, for
-	// then a file that has more must stay.
-	Latest func() (Shards, bool)
-	// Wake gets a value when they are others.
+	// Latest is the content as it is now; false while it is not known, for then a file
+	// that has more must stay.
+	Latest func() (*Content, bool)
+	// Wake gets a value when it is another one.
 	Wake <-chan struct{}
 	// Every is the least time between two files. Zero: Interval.
 	Every time.Duration
@@ -83,20 +83,20 @@ func (k *Keeper) Run(ctx context.Context) {
 
 // once writes a file where it would differ from the last one.
 func (k *Keeper) once() {
-	shards, known := k.Latest()
+	latest, known := k.Latest()
 	if !known {
 		return
 	}
-	content := pack(encode(shards))
-	sum := sha256.Sum256(content)
+	file := pack(encode(latest))
+	sum := sha256.Sum256(file)
 	if sum == k.written {
 		return
 	}
-	err := save(k.Folder, content)
+	err := save(k.Folder, file)
 	if err == nil {
 		k.written = sum
 	}
-	k.note(err, len(content))
+	k.note(err, len(file))
 }
 
 // note counts, and tells a person of the first failure in a row and of its end.

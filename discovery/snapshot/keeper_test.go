@@ -22,19 +22,19 @@ type running struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 
-	mu     sync.Mutex
-	shards Shards
-	known  bool
+	mu      sync.Mutex
+	content *Content
+	known   bool
 }
 
 // run starts a Keeper. It must be called in a synctest bubble.
 func run(t *testing.T, folder string) *running {
 	t.Helper()
 	r := &running{t: t, wake: make(chan struct{}, 1), done: make(chan struct{})}
-	r.Keeper = &Keeper{Folder: folder, Wake: r.wake, Every: 10 * time.Second, Log: slog.New(slog.DiscardHandler), Latest: func() (Shards, bool) {
+	r.Keeper = &Keeper{Folder: folder, Wake: r.wake, Every: 10 * time.Second, Log: slog.New(slog.DiscardHandler), Latest: func() (*Content, bool) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		return r.shards, r.known
+		return r.content, r.known
 	}}
 	ctx, cancel := context.WithCancel(t.Context())
 	r.cancel = cancel
@@ -45,9 +45,9 @@ func run(t *testing.T, folder string) *running {
 	return r
 }
 
-func (r *running) becomes(shards Shards) {
+func (r *running) becomes(content *Content) {
 	r.mu.Lock()
-	r.shards, r.known = shards, true
+	r.content, r.known = content, true
 	r.mu.Unlock()
 	select {
 	case r.wake <- struct{}{}:

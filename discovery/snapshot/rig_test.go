@@ -25,7 +25,7 @@ var equal = cmp.Options{
 }
 
 // mesh is two members that use every field, and a third that offers nothing.
-func mesh(endpoints int) Shards {
+func mesh(endpoints int) *Content {
 	cart := model.ServiceKey{Namespace: "shop", Name: "cart"}
 	slice := &model.Slice{Name: "cart-1", Ports: []model.Port{{Name: "http", Number: 8080}, {Number: 53, Protocol: model.UDP}}}
 	for i := range endpoints {
@@ -33,13 +33,21 @@ func mesh(endpoints int) Shards {
 			Addr: netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}), Zone: unique.Make(fmt.Sprintf("zone-%d", i%3)), Health: model.Health(i % 3),
 		})
 	}
+	slice.Hostnames = make([]string, endpoints)
+	if endpoints > 0 {
+		slice.Hostnames[endpoints-1] = "web-0"
+	}
 	offer := &model.Offer{
-		Key: cart, Exported: time.Unix(1_700_000_000, 0),
+		Key: cart, By: model.Upstream | model.GKE, Incumbent: "west", Exported: time.Unix(1_700_000_000, 0),
+		Traits: model.Traits{
+			ClientIP: true, AffinitySeconds: 10800, InternalTrafficPolicy: "Local", TrafficDistribution: "PreferClose",
+			Families: []model.Family{model.IPv6, model.IPv4}, Labels: map[string]string{"a": "b", "b": ""}, Annotations: map[string]string{"c": "d"},
+		},
 		Ports:  []model.Port{{Name: "http", AppProtocol: "kubernetes.io/h2c", Number: 80}},
 		Slices: []*model.Slice{slice, {Name: "cart-2", Endpoints: []model.Endpoint{{Addr: netip.MustParseAddr("2001:db8::1"), Zone: model.NoZone}}}},
 	}
 	headless := &model.Offer{Key: model.ServiceKey{Namespace: "shop", Name: "db"}, Type: model.Headless}
-	return Shards{
+	shards := Shards{
 		"east": {
 			Member: &model.Member{
 				Name: "east", ID: "cluster-1", Network: "net-east", Region: "eu", UID: "uid-1", Identity: "spiffe://td/ns/n/sa/s",
@@ -50,4 +58,5 @@ func mesh(endpoints int) Shards {
 		"north": {Member: &model.Member{Name: "north"}},
 		"west":  {Member: &model.Member{Name: "west", State: model.Ready}, Services: map[model.ServiceKey]*model.Offer{cart: offer}},
 	}
+	return &Content{Shards: shards, Incumbents: map[model.ServiceKey]model.MemberName{cart: "west", headless.Key: "east"}}
 }

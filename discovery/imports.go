@@ -1,0 +1,55 @@
+package discovery
+
+import (
+	"context"
+	"net/netip"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/eastwest-mesh/eastwest/discovery/mcs"
+	"github.com/eastwest-mesh/eastwest/discovery/model"
+)
+
+// importWriter writes the objects of the multi-cluster services API.
+func (a *Agent) importWriter() *mcs.Writer {
+	return &mcs.Writer{
+		Client: a.dynamic, API: a.kube.Discovery(), View: a.view, Own: a.own, Mesh: a.Settings.File.Mesh,
+		Problems: a.exportProblems, Namespace: a.cluster.HasNamespace,
+		Vantage: func(own *model.Member) mcs.Vantage {
+			return mcs.Vantage{Own: own, Families: a.families, Derived: func(key model.ServiceKey) (string, []netip.Addr) {
+				return a.cluster.Address(key)
+			}}
+		},
+		Wakes: []<-chan struct{}{a.loop.subscribe(), a.cluster.Changed()}, Log: a.Log,
+	}
+}
+
+// exportProblems are what is wrong with exports of the own cluster.
+func (a *Agent) exportProblems() map[model.ServiceKey]mcs.Problem {
+	all, _ := a.members.standings()
+	out := map[model.ServiceKey]mcs.Problem{}
+	for i := range all {
+		if !all[i].own {
+			continue
+		}
+		for _, one := range all[i].Problems {
+			out[one.Service] = mcs.Problem{Reason: one.Reason, Message: one.Message, Withheld: one.Withheld}
+		}
+	}
+	return out
+}
+
+// readFamilies are those that Services of the own cluster have; none where it does
+// not say.
+func (a *Agent) readFamilies(ctx context.Context) []model.Family {
+	object, err := a.kube.CoreV1().Services(metav1.NamespaceDefault).Get(ctx, "kubernetes", metav1.GetOptions{})
+	if err != nil {
+		a.Log.Warn("read the IP families of the own cluster", "error", err)
+		return nil
+	}
+	families := make([]model.Family, len(object.Spec.IPFamilies))
+	for i, one := range object.Spec.IPFamilies {
+		families[i] = model.Family(one)
+	}
+	return families
+}
