@@ -34,6 +34,9 @@ func (in *Installer) upWithoutMesh(ctx context.Context) error {
 	if err := in.Preflight(ctx, plainChecks()...); err != nil {
 		return err
 	}
+	if err := in.checkClusterProperties(ctx); err != nil {
+		return err
+	}
 	if err := in.Authority(ctx); err != nil {
 		return err
 	}
@@ -79,7 +82,8 @@ func (in *Installer) agentObjects(s *site) ([]*unstructured.Unstructured, error)
 	if in.besideIstio() {
 		layers = append(layers, s.besideIstioValues()...)
 	}
-	return render.Chart(render.Release{Chart: "eastwest-agent", Namespace: agentNamespace, Layers: layers})
+	objects, err := render.Chart(render.Release{Chart: "eastwest-agent", Namespace: agentNamespace, Layers: layers})
+	return append(objects, in.clusterProperties(s)...), err
 }
 
 // agentConfig is the file that the agent of a member reads.

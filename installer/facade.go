@@ -2,6 +2,7 @@ package installer
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -24,7 +25,7 @@ func (in *Installer) besideIstio() bool {
 
 // agentBesideIstio brings the agent, with its facade, into every member.
 func (in *Installer) agentBesideIstio(ctx context.Context) error {
-	if err := in.needAgentImage(); err != nil {
+	if err := errors.Join(in.needAgentImage(), in.checkClusterProperties(ctx)); err != nil {
 		return err
 	}
 	in.each(ctx, facadeSet, func(ctx context.Context, s *site) error {
