@@ -246,7 +246,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		Cluster: a.cluster, View: a.view, Own: a.own, Log: a.Log,
 		Wakes: []<-chan struct{}{a.loop.subscribe(), a.cluster.Changed()},
 	}
-	imports := a.importWriter()
+	imports, answers := a.importWriter(), a.newAnswerer()
 	shows := &status.Writer{Client: a.dynamic, Members: a.statuses, Wake: a.loop.subscribe(), Log: a.Log}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.cluster.Run(ctx) })
@@ -258,6 +258,9 @@ func (a *Agent) Run(ctx context.Context) error {
 		group.Go(func() error { return a.answerProbes(ctx) })
 	}
 	group.Go(func() error { return a.names.Run(ctx) })
+	if answers != nil {
+		group.Go(func() error { return answers.run(ctx) })
+	}
 	group.Go(func() error {
 		return admin.Serve(ctx, a.Settings.File.Listen.Health, admin.Health(a.ready, a.metrics.Handler()))
 	})

@@ -32,6 +32,8 @@ type AgentConfig struct {
 	SyncDeadline string `json:"syncDeadline,omitempty"`
 	// Listen are the addresses that the agent serves on.
 	Listen AgentListen `json:"listen,omitempty"`
+	// DNS answers for the names of multi-cluster services.
+	DNS AgentDNS `json:"dns,omitempty"`
 	// Facade answers the local istiod in the place of other members' API servers.
 	Facade AgentFacade `json:"facade,omitempty"`
 	// Probe lets the agents of other members prove the way here, and this one the
@@ -116,6 +118,15 @@ type AgentLimits struct {
 	// to the pod; default 1000, 0 for none. Those beyond are checked every 30 seconds,
 	// up to the member's gateway.
 	Checks *int64 `json:"checks,omitempty"`
+}
+
+// AgentDNS answers for clusterset.local.
+type AgentDNS struct {
+	// Listen is its address, by UDP and TCP, such as :10053. Empty: nobody is answered.
+	Listen string `json:"listen,omitempty"`
+	// Exempt are CIDRs of clients without limits, beside the cluster's own DNS servers:
+	// those of caches that ask on behalf of many.
+	Exempt []string `json:"exempt,omitempty"`
 }
 
 // AgentListen are the addresses that the agent serves on.

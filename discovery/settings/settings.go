@@ -7,6 +7,7 @@ package settings
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"reflect"
 	"time"
@@ -35,6 +36,8 @@ type Settings struct {
 	File v1alpha1.AgentConfig
 	// StaleAfter and SyncDeadline are the fields of those names.
 	StaleAfter, SyncDeadline time.Duration
+	// DNSExempt is dns.exempt.
+	DNSExempt []netip.Prefix
 }
 
 // Record is the agent's own cluster in the form in which its peers are recorded.

@@ -3,6 +3,7 @@ package settings
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -42,6 +43,16 @@ func validate(settings *Settings) []error {
 	add(loopback("listen.admin", file.Listen.Admin))
 	add(address("listen.health", file.Listen.Health))
 	add(address("facade.listen", file.Facade.Listen))
+	if file.DNS.Listen != "" {
+		add(address("dns.listen", file.DNS.Listen))
+	}
+	for i, text := range file.DNS.Exempt {
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil {
+			add(flaw("dns.exempt[%d] %s is not a CIDR", i, quote(text)))
+		}
+		settings.DNSExempt = append(settings.DNSExempt, prefix)
+	}
 	all = append(all, validateProbe(file)...)
 	if folder := file.Facade.Folder; folder != "" && !filepath.IsAbs(folder) {
 		add(flaw("facade.folder %s is not an absolute path", quote(folder)))

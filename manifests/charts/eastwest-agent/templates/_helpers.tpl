@@ -18,6 +18,9 @@ app.kubernetes.io/part-of: eastwest
 {{- if .Values.facade.enabled }}
 {{- $_ := set $fixed "facade" (dict "folder" "/etc/eastwest-facade" "listen" (printf ":%d" (int .Values.ports.facade))) -}}
 {{- end -}}
+{{- if .Values.dns.enabled }}
+{{- $_ := set $fixed "dns" (dict "listen" (printf ":%d" (int .Values.ports.dns))) -}}
+{{- end -}}
 {{- if .Values.probe.enabled }}
 {{- $_ := set $fixed "probe" (dict "authority" (required "probe.authority is required: HOST:PORT of the local istiod" .Values.probe.authority) "listen" (printf ":%d" (int .Values.ports.probe))) -}}
 {{- end -}}

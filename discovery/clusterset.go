@@ -1,0 +1,129 @@
+package discovery
+
+import (
+	"context"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/eastwest-mesh/eastwest/discovery/dns"
+	"github.com/eastwest-mesh/eastwest/discovery/model"
+)
+
+// askersEvery is how often it is looked who the cluster's own DNS servers are.
+const askersEvery = 30 * time.Second
+
+// answerer answers for clusterset.local from the view.
+type answerer struct {
+	agent  *Agent
+	server *dns.Server
+	wakes  []<-chan struct{}
+	// askers are the cluster's own DNS servers: they ask on behalf of everybody.
+	askers atomic.Pointer[[]netip.Prefix]
+}
+
+// newAnswerer is nil where names are not answered.
+func (a *Agent) newAnswerer() *answerer {
+	if a.Settings.File.DNS.Listen == "" || a.publisher == nil {
+		return nil // beside Istio no service has an address of ours
+	}
+	d := &answerer{agent: a, wakes: []<-chan struct{}{a.loop.subscribe(), a.cluster.Changed()}}
+	d.server = dns.New(dns.Options{Exempt: d.exempt, Log: a.Log})
+	return d
+}
+
+func (d *answerer) exempt() []netip.Prefix {
+	if known := d.askers.Load(); known != nil {
+		return *known
+	}
+	return nil
+}
+
+// run answers until ctx ends.
+func (d *answerer) run(ctx context.Context) error {
+	sockets, err := dns.Listen(ctx, d.agent.Settings.File.DNS.Listen)
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return d.server.Serve(ctx, sockets) })
+	group.Go(func() error {
+		d.follow(ctx)
+		return nil
+	})
+	group.Go(func() error {
+		d.know(ctx)
+		return nil
+	})
+	return group.Wait()
+}
+
+// follow makes a new zone whenever the view or the cluster has changed.
+func (d *answerer) follow(ctx context.Context) {
+	for {
+		d.repack()
+		select {
+		case <-ctx.Done():
+			return
+		case <-d.wakes[0]:
+		case <-d.wakes[1]:
+		}
+	}
+}
+
+func (d *answerer) repack() {
+	a := d.agent
+	state := a.loop.State()
+	if _, known := a.cluster.Ports(); state == nil || !known {
+		return // what the own cluster has is not known yet
+	}
+	own := a.loop.translation.from
+	d.server.Set(dns.Make(d.server.Zone(), dns.Source{
+		View: state.View, Complete: state.Complete, From: own, Namespace: a.cluster.HasNamespace,
+		Addresses: func(key model.ServiceKey) []netip.Addr {
+			_, addresses := a.cluster.Address(key)
+			return addresses
+		},
+	}, nil))
+}
+
+// know keeps up who the cluster's own DNS servers are, and what was configured.
+func (d *answerer) know(ctx context.Context) {
+	ticker := time.NewTicker(askersEvery)
+	defer ticker.Stop()
+	for {
+		d.look(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// dnsService is the Service of the cluster's own DNS, whatever serves it.
+const dnsService = "kube-dns"
+
+func (d *answerer) look(ctx context.Context) {
+	found := append([]netip.Prefix(nil), d.agent.Settings.DNSExempt...)
+	list, err := d.agent.kube.DiscoveryV1().EndpointSlices(metav1.NamespaceSystem).List(ctx, metav1.ListOptions{
+		LabelSelector: discoveryv1.LabelServiceName + "=" + dnsService,
+	})
+	if err != nil {
+		return // who was known stays
+	}
+	for i := range list.Items {
+		for _, endpoint := range list.Items[i].Endpoints {
+			for _, text := range endpoint.Addresses {
+				if address, err := netip.ParseAddr(text); err == nil {
+					found = append(found, netip.PrefixFrom(address, address.BitLen()))
+				}
+			}
+		}
+	}
+	d.askers.Store(&found)
+}
