@@ -27,28 +27,37 @@ func (in *Installer) removeAgentsWork(ctx context.Context, s *site) error {
 		}
 	}
 	plan, err := s.applier.RemoveLabelled(ctx, "derived", v1alpha1.LabelDerived+"=true",
-		schema.GroupKind{Kind: "Service"}, schema.GroupKind{Group: "discovery.k8s.io", Kind: "EndpointSlice"})
+		schema.GroupKind{Kind: "Service"}, schema.GroupKind{Group: "discovery.k8s.io", Kind: "EndpointSlice"},
+		schema.GroupKind{Group: "multicluster.x-k8s.io", Kind: "ServiceImport"}, schema.GroupKind{Group: "net.gke.io", Kind: "ServiceImport"})
 	if err != nil {
 		return err
 	}
-	_, err = in.carryOut(ctx, s, plan)
-	return err
+	if _, err := in.carryOut(ctx, s, plan); err != nil || in.options.DryRun {
+		return err
+	}
+	return s.releaseExports(ctx)
 }
 
-var serviceExports = schema.GroupVersionResource{Group: "multicluster.x-k8s.io", Version: "v1beta1", Resource: "serviceexports"}
+// serviceExports are those of both dialects.
+var serviceExports = []schema.GroupVersionResource{
+	{Group: "multicluster.x-k8s.io", Version: "v1beta1", Resource: "serviceexports"},
+	{Group: "net.gke.io", Version: "v1", Resource: "serviceexports"},
+}
 
 // typesInUse says who still uses the types that we brought: with a type go all
 // objects of it.
 func (s *site) typesInUse(ctx context.Context) (string, error) {
-	list, err := s.member.Dynamic.Resource(serviceExports).List(ctx, metav1.ListOptions{Limit: 5})
-	if apierrors.IsNotFound(err) {
-		return "", nil
+	for _, resource := range serviceExports {
+		list, err := s.member.Dynamic.Resource(resource).List(ctx, metav1.ListOptions{Limit: 5})
+		if apierrors.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return "", fmt.Errorf("list ServiceExports of %s: %w", resource.Group, err)
+		}
+		if len(list.Items) > 0 {
+			return "ServiceExport " + list.Items[0].GetNamespace() + "/" + list.Items[0].GetName(), nil
+		}
 	}
-	if err != nil {
-		return "", fmt.Errorf("list ServiceExports: %w", err)
-	}
-	if len(list.Items) == 0 {
-		return "", nil
-	}
-	return "ServiceExport " + list.Items[0].GetNamespace() + "/" + list.Items[0].GetName(), nil
+	return "", nil
 }
