@@ -64,11 +64,11 @@ type Options struct {
 // Agent is the discovery agent of one cluster.
 type Agent struct {
 	Options
-	own       model.MemberName
-	kube      kubernetes.Interface
-	dynamic   dynamic.Interface
-	inbox     *watch.Inbox
-	memory    *memory
+	own     model.MemberName
+	kube    kubernetes.Interface
+	dynamic dynamic.Interface
+	inbox   *watch.Inbox
+	memory  *memory
 	// families are those that Services of the own cluster have.
 	families  []model.Family
 	cluster   *derived.Cluster
@@ -243,7 +243,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		return err
 	}
 	writes := &derived.Writer{
-		Cluster: a.cluster, View: a.view, Own: a.own, Log: a.Log,
+		Cluster: a.cluster, View: a.view, Own: a.own, Sidecars: a.publisher == nil, Log: a.Log,
 		Wakes: []<-chan struct{}{a.loop.subscribe(), a.cluster.Changed()},
 	}
 	imports, answers := a.importWriter(), a.newAnswerer()
@@ -352,9 +352,9 @@ func (a *Agent) write(ctx context.Context, derived *derived.Writer, imports *mcs
 			Issue: a.firstCertificate, Roots: a.authority.Roots, Changed: a.authority.Changed, Log: a.Log,
 		}
 		group.Go(func() { keeper.Run(ctx) })
-		group.Go(func() { derived.Run(ctx) })
-		group.Go(func() { imports.Run(ctx) })
 	}
+	group.Go(func() { derived.Run(ctx) })
+	group.Go(func() { imports.Run(ctx) })
 	group.Wait()
 }
 

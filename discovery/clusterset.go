@@ -28,8 +28,8 @@ type answerer struct {
 
 // newAnswerer is nil where names are not answered.
 func (a *Agent) newAnswerer() *answerer {
-	if a.Settings.File.DNS.Listen == "" || a.publisher == nil {
-		return nil // beside Istio no service has an address of ours
+	if a.Settings.File.DNS.Listen == "" {
+		return nil
 	}
 	d := &answerer{agent: a, wakes: []<-chan struct{}{a.loop.subscribe(), a.cluster.Changed()}}
 	d.server = dns.New(dns.Options{Exempt: d.exempt, Log: a.Log})

@@ -16,7 +16,7 @@ func (a *Agent) importWriter() *mcs.Writer {
 		Client: a.dynamic, API: a.kube.Discovery(), View: a.view, Own: a.own, Mesh: a.Settings.File.Mesh,
 		Problems: a.exportProblems, Namespace: a.cluster.HasNamespace,
 		Vantage: func(own *model.Member) mcs.Vantage {
-			return mcs.Vantage{Own: own, Families: a.families, Derived: func(key model.ServiceKey) (string, []netip.Addr) {
+			return mcs.Vantage{Own: own, Families: a.families, Sidecars: a.publisher == nil, Derived: func(key model.ServiceKey) (string, []netip.Addr) {
 				return a.cluster.Address(key)
 			}}
 		},

@@ -27,6 +27,14 @@ var protocols = map[model.Protocol]corev1.Protocol{
 // throughAnnotation says, on a derived Service, what its ports lead to.
 const throughAnnotation = "eastwest.dev/through"
 
+// exportToAnnotation is Istio's; with nobody in it no sidecar is told of a Service.
+// Sidecars reach what is behind its addresses by the name in clusterset.local, which
+// istiod makes of the import and which has the same addresses.
+const (
+	exportToAnnotation = "networking.istio.io/exportTo"
+	toNobody           = "~"
+)
+
 func (s *service) through() string {
 	if s.gateway {
 		return "gateway"
@@ -51,10 +59,14 @@ func (s *service) serviceObject() *applycorev1.ServiceApplyConfiguration {
 		}
 		spec = spec.WithPorts(one)
 	}
-	return applycorev1.Service(Name(s.key), s.key.Namespace).
+	object := applycorev1.Service(Name(s.key), s.key.Namespace).
 		WithLabels(map[string]string{v1alpha1.LabelDerived: "true"}).
 		WithAnnotations(map[string]string{v1alpha1.AnnotationService: s.key.Name, throughAnnotation: s.through()}).
 		WithSpec(spec)
+	if s.hidden {
+		object.WithAnnotations(map[string]string{exportToAnnotation: toNobody})
+	}
+	return object
 }
 
 // sliceObjects are the slices behind it. gateways are the addresses of the local

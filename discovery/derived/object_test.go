@@ -16,7 +16,7 @@ import (
 func TestPortsAreReadBack(t *testing.T) {
 	t.Parallel()
 	all := view(apart, exported("a", tcp, pods("west", "10.2.0.1")))
-	list := wanted(all, all.Members["east"], nil)
+	list := wanted(all, vantage{own: all.Members["east"]})
 	written := func() *corev1.Service {
 		text, err := json.Marshal(list[0].serviceObject())
 		if err != nil {
@@ -54,7 +54,7 @@ func TestPortsAreReadBack(t *testing.T) {
 func TestSlices(t *testing.T) {
 	t.Parallel()
 	through := view(apart, exported("a", tcp, pods("west", "10.2.0.1")))
-	slices := wanted(through, through.Members["east"], nil)[0].sliceObjects([]netip.Addr{netip.MustParseAddr("10.1.0.9"), netip.MustParseAddr("fd00::9")})
+	slices := wanted(through, vantage{own: through.Members["east"]})[0].sliceObjects([]netip.Addr{netip.MustParseAddr("10.1.0.9"), netip.MustParseAddr("fd00::9")})
 	if len(slices) != 2 || *slices[0].Ports[0].Port != 20000 || slices[0].Endpoints[0].Addresses[0] != "10.1.0.9" || *slices[1].AddressType != "IPv6" {
 		t.Errorf("%d slices behind a gateway", len(slices))
 	}
@@ -65,7 +65,7 @@ func TestSlices(t *testing.T) {
 		})
 	}
 	direct := view(flat, exported("a", tcp, many))
-	slices = wanted(direct, direct.Members["east"], nil)[0].sliceObjects(nil)
+	slices = wanted(direct, vantage{own: direct.Members["east"]})[0].sliceObjects(nil)
 	if len(slices) != 2 || len(slices[0].Endpoints) != 100 || len(slices[1].Endpoints) != 50 || *slices[0].Ports[0].Port != 8080 {
 		t.Errorf("%d slices of pods", len(slices))
 	}
@@ -75,7 +75,7 @@ func TestSlices(t *testing.T) {
 func TestHolds(t *testing.T) {
 	t.Parallel()
 	all := view(apart, exported("a", tcp, pods("west", "10.2.0.1")))
-	wanted := wanted(all, all.Members["east"], nil)[0].serviceObject()
+	wanted := wanted(all, vantage{own: all.Members["east"]})[0].serviceObject()
 	text, err := json.Marshal(wanted)
 	if err != nil {
 		t.Fatal(err)
@@ -133,7 +133,7 @@ func TestSlicesOfPods(t *testing.T) {
 				shown.Type = model.Headless
 			}
 			all := view(tc.networks, &shown)
-			list := wanted(all, all.Members["east"], nil)
+			list := wanted(all, vantage{own: all.Members["east"]})
 			if len(list) != 1 || list[0].headless != tc.headless {
 				t.Fatalf("%+v", list)
 			}

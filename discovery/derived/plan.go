@@ -27,6 +27,9 @@ type service struct {
 	headless bool
 	// gateway is true where the ports lead to the local gateway.
 	gateway bool
+	// hidden is true where sidecars must not see the Service: they know another one
+	// with its addresses.
+	hidden bool
 	// backends are pods' addresses, by the ports they serve; none behind a gateway.
 	backends []backend
 }
@@ -54,15 +57,15 @@ type endpoint struct {
 // wanted is what the view asks for in the own cluster. The ports of the gateway
 // are those in use, and new ones for what has none. A port of a service for which
 // none is left is missing.
-func wanted(view *model.View, own *model.Member, used map[model.PortKey]uint16) []service {
-	free := newAllocator(used)
+func wanted(view *model.View, from vantage) []service {
+	free := newAllocator(from.used)
 	var list []service
 	for one := range view.Services.All() {
 		if one.Type == model.Headless {
 			list = append(list, service{key: one.Key, headless: true, backends: podsOf(one)})
 			continue
 		}
-		list = append(list, derive(view, one, own, free))
+		list = append(list, derive(view, one, from, free))
 	}
 	slices.SortFunc(list, func(a, b service) int { return a.key.Compare(b.key) })
 	// New ports are given out in a fixed order, so that a writer that takes over
@@ -73,14 +76,26 @@ func wanted(view *model.View, own *model.Member, used map[model.PortKey]uint16) 
 	return list
 }
 
+// vantage is where derived Services are written.
+type vantage struct {
+	own *model.Member
+	// sidecars is true where sidecars reach other networks, and no gateway of ours
+	// does.
+	sidecars bool
+	// used are the ports of the local gateway that are taken.
+	used map[model.PortKey]uint16
+}
+
+// away reports whether a member's pods cannot be reached from here.
+func (v vantage) away(view *model.View, name model.MemberName) bool {
+	member := view.Members[name]
+	return member != nil && member.Network != v.own.Network
+}
+
 // derive describes a service without new ports.
-func derive(view *model.View, one *model.Service, own *model.Member, free *allocator) service {
-	out := service{key: one.Key}
-	for _, exporter := range one.Exporters {
-		if member := view.Members[exporter]; member != nil && member.Network != own.Network {
-			out.gateway = true
-		}
-	}
+func derive(view *model.View, one *model.Service, from vantage, free *allocator) service {
+	away := func(name model.MemberName) bool { return from.away(view, name) }
+	out := service{key: one.Key, hidden: from.sidecars, gateway: !from.sidecars && slices.ContainsFunc(one.Exporters, away)}
 	for _, port := range one.Ports {
 		wanted := servicePort{Port: port}
 		if out.gateway {
@@ -94,7 +109,9 @@ func derive(view *model.View, one *model.Service, own *model.Member, free *alloc
 		out.ports = append(out.ports, wanted)
 	}
 	if !out.gateway {
-		out.backends = podsOf(one)
+		// Of a service with gateways there are no pods of other networks here: what
+		// is left are those that sidecars alone reach.
+		out.backends = slices.DeleteFunc(podsOf(one), func(b backend) bool { return away(b.source) })
 	}
 	return out
 }

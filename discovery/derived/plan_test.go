@@ -80,7 +80,7 @@ func TestPortsStay(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			before := maps.Clone(tc.used)
-			if diff := cmp.Diff(tc.want, targets(wanted(both, own, tc.used))); diff != "" {
+			if diff := cmp.Diff(tc.want, targets(wanted(both, vantage{own: own, used: tc.used}))); diff != "" {
 				t.Errorf("-want +got\n%s", diff)
 			}
 			if !maps.Equal(before, tc.used) {
@@ -91,26 +91,34 @@ func TestPortsStay(t *testing.T) {
 }
 
 // TestWhereClientsAreLed: one exporter on another network is enough to lead all
-// through the gateway; else the pods are reached directly.
+// through the gateway; else the pods are reached directly. Where sidecars reach other
+// networks, those of the own one are left, and no sidecar sees the Service.
 func TestWhereClientsAreLed(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		networks map[model.MemberName]model.NetworkID
 		backends []model.Backend
+		sidecars bool
 		gateway  bool
 		pods     []string
 	}{
-		"only the other network":    {apart, []model.Backend{pods("west", "10.2.0.1")}, true, nil},
-		"both networks":             {apart, []model.Backend{pods("east", "10.1.0.1"), pods("west", "10.2.0.1")}, true, nil},
-		"only the own cluster":      {apart, []model.Backend{pods("east", "10.1.0.1")}, false, []string{"10.1.0.1"}},
-		"one network, both members": {flat, []model.Backend{pods("east", "10.1.0.1"), pods("west", "10.2.0.1", "10.2.0.2")}, false, []string{"10.1.0.1", "10.2.0.1", "10.2.0.2"}},
+		"only the other network":          {apart, []model.Backend{pods("west", "10.2.0.1")}, false, true, nil},
+		"both networks":                   {apart, []model.Backend{pods("east", "10.1.0.1"), pods("west", "10.2.0.1")}, false, true, nil},
+		"only the own cluster":            {apart, []model.Backend{pods("east", "10.1.0.1")}, false, false, []string{"10.1.0.1"}},
+		"one network, both members":       {flat, []model.Backend{pods("east", "10.1.0.1"), pods("west", "10.2.0.1", "10.2.0.2")}, false, false, []string{"10.1.0.1", "10.2.0.1", "10.2.0.2"}},
+		"sidecars and the other network":  {apart, []model.Backend{pods("west", "10.2.0.1")}, true, false, nil},
+		"sidecars and both networks":      {apart, []model.Backend{pods("east", "10.1.0.1"), pods("west", "10.2.0.1")}, true, false, []string{"10.1.0.1"}},
+		"sidecars, one network for both ": {flat, []model.Backend{pods("east", "10.1.0.1"), pods("west", "10.2.0.1")}, true, false, []string{"10.1.0.1", "10.2.0.1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			all := view(tc.networks, exported("a", tcp, tc.backends...))
-			list := wanted(all, all.Members["east"], nil)
+			list := wanted(all, vantage{own: all.Members["east"], sidecars: tc.sidecars})
 			if len(list) != 1 || list[0].gateway != tc.gateway {
 				t.Fatalf("%+v, want one with gateway %v", list, tc.gateway)
+			}
+			if hidden := list[0].serviceObject().Annotations["networking.istio.io/exportTo"] == "~"; hidden != tc.sidecars {
+				t.Errorf("it is hidden from sidecars: %v", hidden)
 			}
 			var got []string
 			for _, one := range list[0].backends {
@@ -132,7 +140,7 @@ func TestAWayThatHasNoEndpointsStays(t *testing.T) {
 	one := exported("a", tcp)
 	one.Exporters = []model.MemberName{"west"}
 	all := view(apart, one)
-	list := wanted(all, all.Members["east"], nil)
+	list := wanted(all, vantage{own: all.Members["east"]})
 	if len(list) != 1 || !list[0].gateway || list[0].ports[0].target != 20000 {
 		t.Errorf("%+v", list)
 	}
@@ -143,7 +151,7 @@ func TestGatewaysCarryTCPOnly(t *testing.T) {
 	t.Parallel()
 	mixed := []model.Port{{Name: "tcp", Number: 53}, {Name: "udp", Number: 53, Protocol: model.UDP}}
 	all := view(apart, exported("a", mixed, pods("west", "10.2.0.1")))
-	list := wanted(all, all.Members["east"], nil)
+	list := wanted(all, vantage{own: all.Members["east"]})
 	if len(list) != 1 || len(list[0].ports) != 1 || list[0].ports[0].Name != "tcp" {
 		t.Errorf("%+v", list)
 	}

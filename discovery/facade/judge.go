@@ -36,6 +36,7 @@ var readable = map[string][]string{
 	"networking.istio.io/v1alpha3":   {"workloadentries"},
 	"gateway.networking.k8s.io/v1":   {"gateways"},
 	"multicluster.x-k8s.io/v1alpha1": {"serviceexports", "serviceimports"},
+	"multicluster.x-k8s.io/v1beta1":  {"serviceexports", "serviceimports"},
 }
 
 // judge decides on a request by its path at the API server.

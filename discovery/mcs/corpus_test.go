@@ -33,6 +33,7 @@ type situation struct {
 	Own       model.MemberName `json:"own"`
 	Addresses []netip.Addr     `json:"addresses"`
 	Families  []model.Family   `json:"families"`
+	Sidecars  bool             `json:"sidecars"`
 	Problem   *Problem         `json:"problem"`
 }
 
@@ -51,7 +52,7 @@ func TestCorpus(t *testing.T) {
 		view := asked.view()
 		out := map[string][]byte{}
 		if service := view.Services.Get(shop); service != nil {
-			from := Vantage{Own: view.Members[asked.Own], Families: asked.Families, Derived: func(model.ServiceKey) (string, []netip.Addr) {
+			from := Vantage{Own: view.Members[asked.Own], Families: asked.Families, Sidecars: asked.Sidecars, Derived: func(model.ServiceKey) (string, []netip.Addr) {
 				return "derived-x", asked.Addresses
 			}}
 			wanted := importOf(view, service, from)

@@ -45,6 +45,9 @@ type Vantage struct {
 	Derived func(model.ServiceKey) (name string, addresses []netip.Addr)
 	// Families are those that Services of this cluster can have.
 	Families []model.Family
+	// Sidecars is true where sidecars reach other networks, and no gateway of ours
+	// does.
+	Sidecars bool
 }
 
 // importOf describes the import of a service.
@@ -147,6 +150,10 @@ func (i *Import) reachable(view *model.View, service *model.Service, from Vantag
 	if service.Type == model.Headless && !flat(view, service, from.Own) {
 		condition.Status, condition.Reason = metav1.ConditionFalse, "NotReachable"
 		condition.Message = "its name leads to pods of other networks, whose addresses cannot be called from here; export it with an address to go through gateways"
+	}
+	if condition.Status == metav1.ConditionTrue && from.Sidecars && !flat(view, service, from.Own) {
+		condition.Status, condition.Reason = metav1.ConditionFalse, "SidecarNeeded"
+		condition.Message = "endpoints of other networks are reached through sidecars alone, whose istiod must have ENABLE_MCS_HOST and ENABLE_MCS_SERVICE_DISCOVERY set"
 	}
 	if lost := lostProtocols(service); condition.Status == metav1.ConditionTrue && service.Type == model.ClusterSetIP && !flat(view, service, from.Own) && lost != "" {
 		condition.Status, condition.Reason = metav1.ConditionFalse, "ProtocolNotSupported"
