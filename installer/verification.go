@@ -2,6 +2,8 @@ package installer
 
 import (
 	"context"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/eastwest-mesh/eastwest/installer/verify"
@@ -56,10 +58,11 @@ func (in *Installer) Verify(ctx context.Context, options VerifyOptions) (*report
 	for i, link := range links {
 		pairs[i] = verify.Pair{Consumer: link.Consumer, Producer: link.Producer}
 	}
+	exported := slices.ContainsFunc(in.sites, (*site).wantsExports)
 	clusters := make([]verify.Cluster, len(in.sites))
 	for i, s := range in.sites {
 		clusters[i] = verify.Cluster{
-			Name: s.name(), IstioNamespace: s.member.IstioNamespace,
+			Name: s.name(), IstioNamespace: s.member.IstioNamespace, Exported: exported,
 			Config: s.member.Config, Kube: s.member.Kube, Dynamic: s.member.Dynamic,
 		}
 		if s.facts == nil {
@@ -83,6 +86,16 @@ func (in *Installer) Verify(ctx context.Context, options VerifyOptions) (*report
 			in.tell(Event{Cluster: cluster, Step: "verify", State: Note, Text: step})
 		},
 	})
+}
+
+// wantsExports reports whether the istiod of a member takes endpoints of other
+// clusters only where a ServiceExport is beside their Service.
+func (s *site) wantsExports() bool {
+	if s.facts == nil || s.plane() == nil {
+		return false
+	}
+	wanted, err := strconv.ParseBool(s.plane().Env["ENABLE_MCS_SERVICE_DISCOVERY"])
+	return err == nil && wanted
 }
 
 // verifyImages applies the user's images and registry to the published ones.

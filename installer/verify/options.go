@@ -28,6 +28,9 @@ type Cluster struct {
 	Revision string
 	// IstioNamespace is istiod's, istio-system if empty.
 	IstioNamespace string
+	// Exported says that istiods know of this cluster's services only where they
+	// are exported.
+	Exported bool
 
 	Config  *rest.Config
 	Kube    kubernetes.Interface

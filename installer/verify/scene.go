@@ -151,6 +151,7 @@ func (r *run) plan(m *Member, index int, names []string) harness.Plan {
 	p := harness.Plan{
 		Run: r.Run, Namespace: r.Namespace, Member: m.Name, Members: names, Version: m.Version,
 		HelloImage: r.Images.Helloworld, SleepImage: r.Images.Sleep, Keep: r.Keep, Plain: r.dataplane.Plain(),
+		Exported: r.dataplane.Plain() || m.Exported,
 	}
 	if index == 1 {
 		p.HelloImage = r.Images.HelloworldV2

@@ -23,14 +23,17 @@ var ServiceExports = schema.GroupVersionResource{Group: "multicluster.x-k8s.io",
 // CodeNoExports is of a cluster that has no such resource.
 const CodeNoExports = "NoExports"
 
-// Exports are ServiceExports of every Service of a plan without a mesh: there is
-// only its own link Service among them.
+// Exports are ServiceExports of the Services that have pods in this cluster, where
+// others know of them by that alone.
 func (p Plan) Exports() []*unstructured.Unstructured {
-	if !p.Plain {
+	if !p.Exported {
 		return nil
 	}
 	var all []*unstructured.Unstructured
 	for _, s := range p.Services() {
+		if s.Name != HelloName && s.Name != LinkName(p.Member) {
+			continue
+		}
 		e := &unstructured.Unstructured{}
 		e.SetAPIVersion(ServiceExports.GroupVersion().String())
 		e.SetKind("ServiceExport")
@@ -50,7 +53,7 @@ func (c Cluster) export(ctx context.Context, p Plan) error {
 		if noType(err) {
 			return problem.New(problem.Unverified, CodeNoExports, "the cluster has no type ServiceExport of %s", ServiceExports.GroupVersion()).On(c.Name).
 				About("CustomResourceDefinition serviceexports." + ServiceExports.Group).
-				WithFix("run eastwest up: it brings the agent and its types")
+				WithFix("run eastwest up: its agent brings the types; beside Istio that is eastwest up --agent")
 		}
 		if err != nil {
 			return fmt.Errorf("create ServiceExport %s: %w", e.GetName(), err)

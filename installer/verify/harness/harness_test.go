@@ -242,6 +242,14 @@ func TestWithoutAMeshWhatIsCalledIsExported(t *testing.T) {
 		t.Errorf("with a mesh: %v", got)
 	}
 	p := plan()
+	p.Exported = true
+	var shared []string
+	for _, e := range p.Exports() {
+		shared = append(shared, e.GetName())
+	}
+	if diff := cmp.Diff([]string{"helloworld", "link-east"}, shared); diff != "" {
+		t.Errorf("with a mesh whose istiods want exports: %s", diff)
+	}
 	p.Plain = true
 	var services, exports []string
 	for _, s := range p.Services() {

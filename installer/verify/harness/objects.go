@@ -54,10 +54,11 @@ type Plan struct {
 	// DirectPorts are TCP ports which the sleep pod dials past its sidecar, so
 	// that a probe sees the network and not its own proxy.
 	DirectPorts []int
-	// Plain is a cluster without a mesh: pods get no sidecar, and what others may
-	// call is exported.
+	// Plain is a cluster without a mesh: pods get no sidecar.
 	Plain bool
-	Keep  bool
+	// Exported says that other members know of a Service only where it is exported.
+	Exported bool
+	Keep     bool
 }
 
 // LinkName is the Service that has pods in one member only.

@@ -19,7 +19,7 @@ const stale = time.Hour
 // seconds, and looks again only much later if it still finds pods then.
 func (c Cluster) Remove(ctx context.Context, p Plan, site Site) error {
 	selector := RunLabel + "=" + p.Run
-	if p.Plain {
+	if p.Exported {
 		if err := c.withdraw(ctx, p.Namespace, selector); err != nil {
 			return err
 		}
@@ -32,7 +32,7 @@ func (c Cluster) Remove(ctx context.Context, p Plan, site Site) error {
 			pods, err := c.Kube.CoreV1().Pods(p.Namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
 			return err == nil && len(pods.Items) == 0, err
 		})
-		if err != nil || !p.Plain {
+		if err != nil || !p.Exported {
 			return err
 		}
 		return c.until(ctx, "derived Services of the run are still in namespace "+p.Namespace+"; the agent removes them", func() (bool, error) {
