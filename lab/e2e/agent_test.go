@@ -48,6 +48,7 @@ func testBesideIstio(t *testing.T) {
 	t.Run("a gateway that is cut off is named", testCutWay)
 	t.Run("a probe that is not exposed is named", testUnexposedWay)
 	t.Run("agents that do not run are no broken way", testWayWithoutAgents)
+	t.Run("multi-cluster services", testImportsBesideIstio)
 	t.Run("tokens are renewed", func(t *testing.T) {
 		await(t, "the agent of c1 has a new token for c2", renewalPatience, func(context.Context) error {
 			if now := tokenExpiry(t); now == first {

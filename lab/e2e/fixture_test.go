@@ -154,7 +154,12 @@ func revision() string { return cluster(1).Spec.Istio.Revision }
 
 // hello calls the guide's helloworld n times from the sleep pod of cluster i.
 func hello(ctx context.Context, i, n int) ([]string, error) {
-	script := fmt.Sprintf("for i in $(seq 1 %d); do curl -sS -m 5 helloworld.sample:5000/hello; done", n)
+	return callHello(ctx, i, "helloworld.sample", n)
+}
+
+// callHello is hello by another of its names.
+func callHello(ctx context.Context, i int, host string, n int) ([]string, error) {
+	script := fmt.Sprintf("for i in $(seq 1 %d); do curl -sS -m 5 %s:5000/hello; done", n, host)
 	out, err := try(ctx, i, "exec", "-n", "sample", "-c", "sleep", "deployment/sleep", "--", "/bin/sh", "-c", script)
 	return strings.Split(strings.TrimSpace(out), "\n"), err
 }
