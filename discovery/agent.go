@@ -131,7 +131,7 @@ func New(ctx context.Context, o Options) (*Agent, error) {
 				Member: a.own, Network: model.NetworkID(record.Network), Region: record.Region,
 			},
 			trust: o.Settings.File.TrustDomain, budget: int(*o.Settings.File.Limits.Checks),
-			nearest: o.Settings.File.Locality.Prefer == settings.PreferNearest, admit: admitted(o.Settings.File.Admit),
+			prefer: o.Settings.Prefer, admit: admitted(o.Settings.File.Admit),
 		},
 	}
 	if folder := o.Settings.File.Snapshot.Folder; folder != "" {
@@ -243,7 +243,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		return err
 	}
 	writes := &derived.Writer{
-		Cluster: a.cluster, View: a.view, Own: a.own, Sidecars: a.publisher == nil, Log: a.Log,
+		Cluster: a.cluster, View: a.view, Own: a.own, Sidecars: a.publisher == nil, Prefer: a.Settings.Prefer, Log: a.Log,
 		Wakes: []<-chan struct{}{a.loop.subscribe(), a.cluster.Changed()},
 	}
 	imports, answers := a.importWriter(), a.newAnswerer()

@@ -83,7 +83,7 @@ func (d *answerer) repack() {
 	}
 	own := a.loop.translation.from
 	d.server.Set(dns.Make(d.server.Zone(), dns.Source{
-		View: state.View, Complete: state.Complete, From: own, Namespace: a.cluster.HasNamespace,
+		View: state.View, Complete: state.Complete, From: own, Prefer: a.Settings.Prefer, Namespace: a.cluster.HasNamespace,
 		Addresses: func(key model.ServiceKey) []netip.Addr {
 			_, addresses := a.cluster.Address(key)
 			return addresses

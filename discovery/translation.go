@@ -20,8 +20,8 @@ type translation struct {
 	trust  string
 	roots  []byte
 	budget int
-	// nearest is true where endpoints that are near are preferred.
-	nearest bool
+	// prefer is which members' endpoints are used first where no exporter says so.
+	prefer model.Preference
 	// admit are the members that may call a service, where not all may.
 	admit    map[model.ServiceKey][]model.MemberName
 	view     *model.View
@@ -60,7 +60,7 @@ func (t *translation) update(in inputs, changed map[model.ServiceKey]struct{}) c
 			all = true
 		}
 	}
-	options := translate.Options{TrustDomain: t.trust, Roots: in.roots, Listeners: ports, Clients: t.clients(view), NearestByDefault: t.nearest}
+	options := translate.Options{TrustDomain: t.trust, Roots: in.roots, Listeners: ports, Clients: t.clients(view), Prefer: t.prefer}
 	checked := t.checked
 	if all || !maps.Equal(t.ports, ports) {
 		checked = translate.WithinBudget(view, t.from, options, t.budget)

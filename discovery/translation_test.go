@@ -115,9 +115,9 @@ func TestPreference(t *testing.T) {
 	web.Exporters = []model.MemberName{"east", "west"}
 	web.Backends = append([]model.Backend{{Member: "east", Ports: []string{"tcp"}, Slices: web.Backends[0].Slices}}, web.Backends...)
 	view = &model.View{Members: view.Members, Services: view.Services.With(map[model.ServiceKey]*model.Service{webKey: &web})}
-	for nearest, want := range map[bool]uint32{false: 0, true: 1} {
+	for prefer, want := range map[model.Preference]uint32{"": 0, "own,region": 1} {
 		tr := newTranslation("east")
-		tr.nearest = nearest
+		tr.prefer = prefer
 		tr.update(inputs{view: view, ports: map[model.PortKey]uint16{{Service: webKey, Number: 80}: 20000}}, nil)
 		var last uint32
 		for _, load := range tr.set().Endpoints {
@@ -126,7 +126,7 @@ func TestPreference(t *testing.T) {
 			}
 		}
 		if last != want {
-			t.Errorf("nearest %v: last priority %d, want %d", nearest, last, want)
+			t.Errorf("prefer %q: last priority %d, want %d", prefer, last, want)
 		}
 	}
 }

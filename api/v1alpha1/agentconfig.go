@@ -68,6 +68,11 @@ type ExportRule struct {
 	Namespace string `json:"namespace"`
 	// Name of the service, * for all of the namespace.
 	Name string `json:"name"`
+	// Prefer is which members' endpoints of it are used first, unless a ServiceExport's
+	// annotation eastwest.dev/prefer says so: none, nearest, or terms in order, separated
+	// by commas: own (the member that asks), region (its region), region=NAME,
+	// member=NAME.
+	Prefer string `json:"prefer,omitempty"`
 }
 
 // AdmitRule says who may call a service of the own member. Members are told apart
@@ -95,7 +100,9 @@ type AgentMembers struct {
 type AgentLocality struct {
 	// Prefer is "none" (default): endpoints of all members are used alike, by their
 	// number; or "nearest": those of the own member first, then those of members in
-	// its region, then the rest, each as far as there are too few healthy ones before.
+	// its region, then the rest, each as far as there are too few healthy ones before;
+	// or terms in order, as for exports. It holds for services whose exports say
+	// nothing of it.
 	Prefer string `json:"prefer,omitempty"`
 }
 

@@ -55,6 +55,9 @@ const (
 	LabelDerived = "eastwest.dev/derived"
 	// AnnotationService names, on a derived Service, the service it stands for.
 	AnnotationService = "eastwest.dev/service"
+	// AnnotationPrefer says, on a ServiceExport, which members' endpoints are used
+	// first.
+	AnnotationPrefer = "eastwest.dev/prefer"
 	// AnnotationIncumbent records, on a ServiceExport, the member whose values hold
 	// where exporters differ.
 	AnnotationIncumbent = "eastwest.dev/incumbent"

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -82,6 +83,8 @@ type vantage struct {
 	// sidecars is true where sidecars reach other networks, and no gateway of ours
 	// does.
 	sidecars bool
+	// prefer is which members' endpoints come first where no exporter says so.
+	prefer model.Preference
 	// used are the ports of the local gateway that are taken.
 	used map[model.PortKey]uint16
 }
@@ -90,6 +93,19 @@ type vantage struct {
 func (v vantage) away(view *model.View, name model.MemberName) bool {
 	member := view.Members[name]
 	return member != nil && member.Network != v.own.Network
+}
+
+// preferred are the backends that come first. kube-proxy has no priorities, so that
+// others are there only while those have no endpoint of use.
+func (v vantage) preferred(view *model.View, of *model.Service, backends []backend) []backend {
+	rank := func(b backend) int {
+		return of.Traits.Prefer.Or(v.prefer).Rank(view.Members[b.source], model.Vantage{Member: v.own.Name, Network: v.own.Network, Region: v.own.Region})
+	}
+	best := math.MaxInt
+	for _, one := range backends {
+		best = min(best, rank(one))
+	}
+	return slices.DeleteFunc(backends, func(b backend) bool { return rank(b) > best })
 }
 
 // derive describes a service without new ports.
@@ -109,9 +125,9 @@ func derive(view *model.View, one *model.Service, from vantage, free *allocator)
 		out.ports = append(out.ports, wanted)
 	}
 	if !out.gateway {
-		// Of a service with gateways there are no pods of other networks here: what
-		// is left are those that sidecars alone reach.
-		out.backends = slices.DeleteFunc(podsOf(one), func(b backend) bool { return away(b.source) })
+		// Without a gateway of ours, pods of other networks are reached by sidecars alone.
+		within := slices.DeleteFunc(podsOf(one), func(b backend) bool { return away(b.source) })
+		out.backends = from.preferred(view, one, within)
 	}
 	return out
 }

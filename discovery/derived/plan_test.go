@@ -133,6 +133,39 @@ func TestWhereClientsAreLed(t *testing.T) {
 	}
 }
 
+// TestWhoComesFirst: kube-proxy has no priorities, so that the others' pods are there
+// only while those that come first have none.
+func TestWhoComesFirst(t *testing.T) {
+	t.Parallel()
+	both := []model.Backend{pods("east", "10.1.0.1"), pods("west", "10.2.0.1")}
+	for name, tc := range map[string]struct {
+		backends       []model.Backend
+		said, fallback model.Preference
+		want           []model.MemberName
+	}{
+		"nobody says":               {both, "", "", []model.MemberName{"east", "west"}},
+		"the exporter does":         {both, "own", "", []model.MemberName{"east"}},
+		"the exporter wants others": {both, "member=west,own", "own", []model.MemberName{"west"}},
+		"the agent does":            {both, "", "own,region", []model.MemberName{"east"}},
+		"all alike, says the exporter, whatever the agent has": {both, "none", "own", []model.MemberName{"east", "west"}},
+		"those that come first have none":                      {both[1:], "own", "", []model.MemberName{"west"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			service := exported("a", tcp, tc.backends...)
+			service.Traits.Prefer = tc.said
+			all := view(flat, service)
+			var got []model.MemberName
+			for _, one := range wanted(all, vantage{own: all.Members["east"], prefer: tc.fallback})[0].backends {
+				got = append(got, one.source)
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("pods of, -want +got\n%s", diff)
+			}
+		})
+	}
+}
+
 // TestAWayThatHasNoEndpointsStays: a service whose remote endpoints are gone for a
 // moment keeps its way, and with it its port.
 func TestAWayThatHasNoEndpointsStays(t *testing.T) {

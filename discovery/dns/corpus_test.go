@@ -17,6 +17,9 @@ import (
 type zoneInput struct {
 	// Network is that of whoever asks.
 	Network model.NetworkID `json:"network"`
+	// Member and Region are of who asks.
+	Member model.MemberName `json:"member"`
+	Region string           `json:"region"`
 	// Namespaces are those of the cluster that asks.
 	Namespaces []string     `json:"namespaces"`
 	Servers    []netip.Addr `json:"servers"`
@@ -35,9 +38,10 @@ type memberInput struct {
 
 type serviceInput struct {
 	// Name is NAMESPACE/NAME; a service with addresses is of type ClusterSetIP.
-	Name      string       `json:"name"`
-	Addresses []netip.Addr `json:"addresses"`
-	Headless  bool         `json:"headless"`
+	Name      string           `json:"name"`
+	Addresses []netip.Addr     `json:"addresses"`
+	Headless  bool             `json:"headless"`
+	Prefer    model.Preference `json:"prefer"`
 	// Ports are NAME NUMBER/PROTOCOL, as everywhere below.
 	Ports    []string       `json:"ports"`
 	Backends []backendInput `json:"backends"`
@@ -133,7 +137,7 @@ func (z *zoneInput) source(t testing.TB) Source {
 	}
 	view.Services = view.Services.With(different)
 	return Source{
-		View: view, Complete: !z.Unlisted, From: model.Vantage{Network: z.Network}, Servers: z.Servers,
+		View: view, Complete: !z.Unlisted, From: model.Vantage{Member: z.Member, Network: z.Network, Region: z.Region}, Servers: z.Servers,
 		Addresses: func(key model.ServiceKey) []netip.Addr { return addresses[key] },
 		Namespace: func(name string) bool { return strings.Contains(" "+strings.Join(z.Namespaces, " ")+" ", " "+name+" ") },
 	}
@@ -142,7 +146,7 @@ func (z *zoneInput) source(t testing.TB) Source {
 func (s *serviceInput) service(t testing.TB) *model.Service {
 	t.Helper()
 	namespace, name, _ := strings.Cut(s.Name, "/")
-	out := &model.Service{Key: model.ServiceKey{Namespace: namespace, Name: name}, Ports: portsOf(t, s.Ports)}
+	out := &model.Service{Key: model.ServiceKey{Namespace: namespace, Name: name}, Ports: portsOf(t, s.Ports), Traits: model.Traits{Prefer: s.Prefer}}
 	if s.Headless {
 		out.Type = model.Headless
 	}

@@ -54,7 +54,12 @@ func (d *difference) originOf(service *model.Service) origin {
 		return out
 	}
 	for i := range service.Backends {
-		out.exporters = append(out.exporters, d.members[service.Backends[i].Member])
+		name := service.Backends[i].Member
+		from := d.members[name]
+		if member := d.in.View.Members[name]; member != nil {
+			from.rank = service.Traits.Prefer.Or(d.in.Prefer).Rank(member, d.in.From)
+		}
+		out.exporters = append(out.exporters, from)
 	}
 	return out
 }

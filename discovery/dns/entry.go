@@ -36,6 +36,8 @@ func (o *origin) equal(other *origin) bool {
 
 // exporter is what matters of a member.
 type exporter struct {
+	// rank is its place for one service.
+	rank    int
 	region  string
 	near    bool
 	demoted bool

@@ -2,6 +2,7 @@ package dns
 
 import (
 	"cmp"
+	"math"
 	"net/netip"
 	"slices"
 
@@ -114,18 +115,20 @@ func (e *entry) packHosts(name string, all []*host) {
 	}
 }
 
-// leading are the hosts that the service's name leads to: all that are ready, or else
-// those that are draining; demoted members count only where nobody else has any.
-// Where there are too many, it is some of each member.
+// leading are the hosts that the service's name leads to: those of the members that are
+// preferred, and of these all that are ready, or else those that are draining. Demoted
+// members count only where nobody else has any. Where there are too many, it is some of
+// each member.
 func leading(all []*host) []*host {
 	rank := func(h *host) int {
-		rank := int(h.health)
+		const drains, prefers = 1, int(model.Unready)
+		rank := int(h.health)*drains + h.exporter.rank*prefers
 		if h.exporter.demoted {
-			rank += int(model.Unready)
+			rank += math.MaxInt32
 		}
 		return rank
 	}
-	best := 2 * int(model.Unready)
+	best := math.MaxInt
 	for _, one := range all {
 		best = min(best, rank(one))
 	}

@@ -16,6 +16,9 @@ type Source struct {
 	Complete bool
 	// From is who asks: what can be called without gateways from there comes first.
 	From model.Vantage
+	// Prefer is which members' endpoints names lead to first, where no exporter says
+	// so.
+	Prefer model.Preference
 	// Addresses are those of a service of type ClusterSetIP in this cluster, which are
 	// not changed once they were returned. A service without any has no name.
 	Addresses func(model.ServiceKey) []netip.Addr

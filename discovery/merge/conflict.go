@@ -54,6 +54,9 @@ func conflicts(key model.ServiceKey, exports []export, ports []model.Port) []mod
 	add(model.TrafficDistributionConflict, "trafficDistribution", cmp.Or(own.TrafficDistribution, "none"), func(offer *model.Offer) bool {
 		return offer.Traits.TrafficDistribution == own.TrafficDistribution
 	})
+	add(model.PreferenceConflict, "preference", cmp.Or(string(own.Prefer), "none"), func(offer *model.Offer) bool {
+		return offer.Traits.Prefer == own.Prefer
+	})
 	add(model.LabelsConflict, "exportedLabels", keyList(own.Labels), func(offer *model.Offer) bool {
 		return maps.Equal(offer.Traits.Labels, own.Labels)
 	})

@@ -37,6 +37,7 @@ type offerInput struct {
 	ClientIP     int32             `json:"clientIP"`
 	Internal     string            `json:"internal"`
 	Distribution string            `json:"distribution"`
+	Prefer       model.Preference  `json:"prefer"`
 	Labels       map[string]string `json:"labels"`
 	Annotations  map[string]string `json:"annotations"`
 	Incumbent    model.MemberName  `json:"incumbent"`
@@ -45,7 +46,7 @@ type offerInput struct {
 func (o *offerInput) traits() model.Traits {
 	return model.Traits{
 		ClientIP: o.ClientIP > 0, AffinitySeconds: o.ClientIP, InternalTrafficPolicy: o.Internal,
-		TrafficDistribution: o.Distribution, Labels: o.Labels, Annotations: o.Annotations, Families: o.Families,
+		TrafficDistribution: o.Distribution, Prefer: o.Prefer, Labels: o.Labels, Annotations: o.Annotations, Families: o.Families,
 	}
 }
 
@@ -153,8 +154,8 @@ func shown(view *model.View) any {
 	for one := range view.Services.All() {
 		out := service{Type: one.Type.String(), Exporters: one.Exporters, Backends: []backend{}}
 		if traits := one.Traits; !traits.Equal(model.Traits{}) {
-			out.Traits = fmt.Sprintf("families %s, affinity %s %d s, internal %s, distribution %q, labels %v, annotations %v", familyList(traits.Families),
-				affinity(traits), traits.AffinitySeconds, internal(traits), traits.TrafficDistribution, traits.Labels, traits.Annotations)
+			out.Traits = fmt.Sprintf("families %s, affinity %s %d s, internal %s, distribution %q, prefer %q, labels %v, annotations %v", familyList(traits.Families),
+				affinity(traits), traits.AffinitySeconds, internal(traits), traits.TrafficDistribution, traits.Prefer, traits.Labels, traits.Annotations)
 		}
 		for _, port := range one.Ports {
 			out.Ports = append(out.Ports, strings.TrimSpace(fmt.Sprintf("%s %d/%s %s", port.Name, port.Number, port.Protocol, port.AppProtocol)))

@@ -16,6 +16,8 @@ type Traits struct {
 	InternalTrafficPolicy string
 	// TrafficDistribution is a preference such as PreferSameZone; empty: none.
 	TrafficDistribution string
+	// Prefer is which members' endpoints are used first.
+	Prefer Preference
 	// Families are those of the service's addresses, the preferred one first.
 	Families []Family
 	// Labels and Annotations are those that the exporter wants on the import. They
@@ -36,6 +38,6 @@ const (
 func (t Traits) Equal(other Traits) bool {
 	return t.ClientIP == other.ClientIP && t.AffinitySeconds == other.AffinitySeconds &&
 		t.InternalTrafficPolicy == other.InternalTrafficPolicy && t.TrafficDistribution == other.TrafficDistribution &&
-		slices.Equal(t.Families, other.Families) &&
+		t.Prefer == other.Prefer && slices.Equal(t.Families, other.Families) &&
 		maps.Equal(t.Labels, other.Labels) && maps.Equal(t.Annotations, other.Annotations)
 }

@@ -48,7 +48,7 @@ type Conflict struct {
 // ConflictReason is the reason of a Conflict condition of the MCS API.
 type ConflictReason string
 
-// Reasons of conflicts (sigs.k8s.io/mcs-api, pkg/apis/v1beta1), but for the last one.
+// Reasons of conflicts (sigs.k8s.io/mcs-api, pkg/apis/v1beta1), but for the last two.
 const (
 	PortConflict                  ConflictReason = "PortConflict"
 	TypeConflict                  ConflictReason = "TypeConflict"
@@ -59,6 +59,8 @@ const (
 	IPFamilyConflict              ConflictReason = "IPFamilyConflict"
 	LabelsConflict                ConflictReason = "LabelsConflict"
 	AnnotationsConflict           ConflictReason = "AnnotationsConflict"
+	// PreferenceConflict is ours: exporters want different members used first.
+	PreferenceConflict ConflictReason = "PreferenceConflict"
 	// IncumbentConflict is ours: exporters recorded different incumbents, as after
 	// they did not see each other for a while, so that importers may differ, too.
 	IncumbentConflict ConflictReason = "IncumbentConflict"

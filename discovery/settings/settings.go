@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
+	"github.com/eastwest-mesh/eastwest/discovery/model"
+	"github.com/eastwest-mesh/eastwest/internal/preference"
 	"github.com/eastwest-mesh/eastwest/internal/problem"
 	"github.com/eastwest-mesh/eastwest/internal/strictyaml"
 )
@@ -26,8 +28,6 @@ const (
 	DataPlaneNone  = "none"
 	SourceSecrets  = "secrets"
 	SourceFolder   = "folder"
-	PreferNone     = "none"
-	PreferNearest  = "nearest"
 )
 
 // Settings are the file after defaults, and what its texts mean.
@@ -36,6 +36,8 @@ type Settings struct {
 	File v1alpha1.AgentConfig
 	// StaleAfter and SyncDeadline are the fields of those names.
 	StaleAfter, SyncDeadline time.Duration
+	// Prefer is locality.prefer.
+	Prefer model.Preference
 	// DNSExempt is dns.exempt.
 	DNSExempt []netip.Prefix
 }
@@ -116,7 +118,7 @@ func setDefaults(file *v1alpha1.AgentConfig) {
 	orElse(&file.DataPlane, DataPlaneEnvoy)
 	orElse(&file.Members.Source, SourceSecrets)
 	orElse(&file.Members.Namespace, "eastwest-system")
-	orElse(&file.Locality.Prefer, PreferNone)
+	orElse(&file.Locality.Prefer, preference.None)
 	orElse(&file.StaleAfter, "15m")
 	orElse(&file.SyncDeadline, "10s")
 	orElse(&file.Listen.XDS, ":15012")

@@ -29,7 +29,7 @@ func TestTheLeastFileGetsAllDefaults(t *testing.T) {
 		file.Members.Source != SourceSecrets || file.Members.Namespace != "eastwest-system" ||
 		file.Listen.XDS != ":15012" || file.Listen.Admin != "127.0.0.1:15014" || file.Listen.Health != ":15020" ||
 		*file.Limits.Services != 5000 || *file.Limits.Endpoints != 100_000 || *file.Limits.Bytes != 64<<20 || *file.Limits.EventsPerSecond != 2000 || *file.Limits.Checks != 1000 ||
-		file.Locality.Prefer != PreferNone {
+		file.Locality.Prefer != "none" {
 		t.Errorf("got %+v", file)
 	}
 	if got.StaleAfter != 15*time.Minute || got.SyncDeadline != 10*time.Second {
@@ -57,7 +57,7 @@ snapshot: {folder: /var/lib/eastwest}
 	if err != nil {
 		t.Fatal(err)
 	}
-	if file := got.File; file.DataPlane != DataPlaneNone || file.Exports.Policy[0].Name != "*" || *file.Limits.EventsPerSecond != 4 || *file.Limits.Checks != 0 || file.Locality.Prefer != PreferNearest ||
+	if file := got.File; file.DataPlane != DataPlaneNone || file.Exports.Policy[0].Name != "*" || *file.Limits.EventsPerSecond != 4 || *file.Limits.Checks != 0 || file.Locality.Prefer != "nearest" ||
 		got.StaleAfter != time.Hour || file.Snapshot.Folder != "/var/lib/eastwest" || got.SyncDeadline != 3*time.Second {
 		t.Errorf("got %+v", got)
 	}
@@ -82,7 +82,7 @@ func TestRejects(t *testing.T) {
 		"a negative duration":         {least + "syncDeadline: -1s\n", []string{`syncDeadline "-1s" is shorter than a second`}},
 		"a quota of 0":                {least + "limits: {services: 0}\n", []string{"limits.services is 0"}},
 		"a negative quota":            {least + "limits: {bytes: -5}\n", []string{"limits.bytes is -5"}},
-		"a preference":                {least + "locality: {prefer: cheapest}\n", []string{`locality.prefer "cheapest" is not one of none, nearest`}},
+		"a preference":                {least + "locality: {prefer: cheapest}\n", []string{`locality.prefer: "cheapest" is none of none, nearest`}},
 		"checks below none":           {least + "limits: {checks: -1}\n", []string{"limits.checks is -1: it must be from 0 to 20000"}},
 		"checks for a whole core":     {least + "limits: {checks: 20001}\n", []string{"limits.checks is 20001"}},
 		"a data plane":                {least + "dataPlane: nginx\n", []string{`dataPlane "nginx" is not one of envoy, none`}},
@@ -91,8 +91,8 @@ func TestRejects(t *testing.T) {
 		"a folder unasked":            {least + "members: {folder: /x}\n", []string{"members.folder is set, but members.source is secrets"}},
 		"an address":                  {least + "listen: {xds: 15012}\n", []string{`"listen.xds" must be a text, not number`}},
 		"an address of no IP":         {least + "listen: {xds: 'a_b:1'}\n", []string{`listen.xds "a_b:1" is not an address`}},
-		"an export of a wildcard": {least + "exports: {policy: [{namespace: '*', name: 'a.b'}]}\n", []string{
-			`exports.policy[0].namespace "*" is not a DNS-1123 label`, `exports.policy[0].name "a.b" is neither`,
+		"an export of a wildcard": {least + "exports: {policy: [{namespace: '*', name: 'a.b', prefer: 'own,own'}]}\n", []string{
+			`exports.policy[0].namespace "*" is not a DNS-1123 label`, `exports.policy[0].name "a.b" is neither`, `exports.policy[0].prefer: "own" is in it twice`,
 		}},
 		"an audience of no service": {least + "admit: [{namespace: shop, name: 'a b', members: [East]}, {namespace: shop, name: web}, {namespace: shop, name: web}]\n", []string{
 			`admit[0]: "shop/a b" is not the name of a service`, `admit[0].members:`, `admit[2]: "shop/web" is named twice`,

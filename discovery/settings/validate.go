@@ -13,7 +13,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
+	"github.com/eastwest-mesh/eastwest/discovery/model"
 	"github.com/eastwest-mesh/eastwest/internal/identity"
+	"github.com/eastwest-mesh/eastwest/internal/preference"
 )
 
 // validate returns everything that is wrong with the values, and fills in the
@@ -32,9 +34,12 @@ func validate(settings *Settings) []error {
 	all = append(all, validateExports(file.Exports.Policy)...)
 	all = append(all, validateAdmit(file.Admit)...)
 	all = append(all, validateSource(file.Members)...)
-	add(oneOf("locality.prefer", file.Locality.Prefer, PreferNone, PreferNearest))
 	all = append(all, validateLimits(file.Limits)...)
-	var err error
+	prefer, err := preference.Parse(file.Locality.Prefer)
+	if err != nil {
+		add(flaw("locality.prefer: %v", err))
+	}
+	settings.Prefer = model.Preference(prefer)
 	settings.StaleAfter, err = duration("staleAfter", file.StaleAfter)
 	add(err)
 	settings.SyncDeadline, err = duration("syncDeadline", file.SyncDeadline)
@@ -127,6 +132,9 @@ func validateExports(rules []v1alpha1.ExportRule) []error {
 		}
 		if rule.Name != "*" && len(validation.IsDNS1123Label(rule.Name)) > 0 {
 			all = append(all, flaw("exports.policy[%d].name %s is neither a DNS-1123 label nor *", i, quote(rule.Name)))
+		}
+		if _, err := preference.Parse(rule.Prefer); err != nil {
+			all = append(all, flaw("exports.policy[%d].prefer: %v", i, err))
 		}
 	}
 	return all

@@ -163,7 +163,7 @@ func (d *decoder) offers() map[model.ServiceKey]*model.Offer {
 }
 
 func (d *decoder) traits() model.Traits {
-	traits := model.Traits{ClientIP: d.word(1) == 1, AffinitySeconds: d.seconds(), InternalTrafficPolicy: d.text(), TrafficDistribution: d.text()}
+	traits := model.Traits{ClientIP: d.word(1) == 1, AffinitySeconds: d.seconds(), InternalTrafficPolicy: d.text(), TrafficDistribution: d.text(), Prefer: model.Preference(d.text())}
 	for range d.count() {
 		traits.Families = append(traits.Families, model.Family(d.text()))
 	}

@@ -105,6 +105,7 @@ func (e *encoder) traits(traits *model.Traits) {
 	e.number(int(traits.AffinitySeconds))
 	e.text(traits.InternalTrafficPolicy)
 	e.text(traits.TrafficDistribution)
+	e.text(string(traits.Prefer))
 	e.number(len(traits.Families))
 	for _, family := range traits.Families {
 		e.text(string(family))

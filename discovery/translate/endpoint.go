@@ -47,7 +47,7 @@ func egressGroups(view *model.View, service *model.Service, port model.Port, fro
 			continue
 		}
 		pods := podsOf(&service.Backends[i], port)
-		priority := distance(member, from, options.nearest(service.Key))
+		priority := distance(member, from, service.Traits.Prefer.Or(options.Prefer))
 		if member.Network == from.Network {
 			groups = append(groups, podGroups(member, pods, priority)...)
 			continue
@@ -62,19 +62,12 @@ func egressGroups(view *model.View, service *model.Service, port model.Port, fro
 
 // distance is the priority of a member's endpoints before gaps are closed. A
 // demoted member comes one later than it would.
-func distance(member *model.Member, from model.Vantage, nearest bool) uint32 {
-	var distance uint32
-	switch {
-	case !nearest || member.Name == from.Member:
-	case member.Region == from.Region && member.Region != "":
-		distance = 1
-	default:
-		distance = 2
-	}
+func distance(member *model.Member, from model.Vantage, prefer model.Preference) uint32 {
+	distance := prefer.Rank(member, from)
 	if member.Demoted {
 		distance++
 	}
-	return distance
+	return uint32(distance)
 }
 
 // closeGaps makes priorities start at 0 and leave none out, as Envoy demands.

@@ -21,25 +21,15 @@ type Options struct {
 	// member's gateway. Those that are of no member of the view are ignored, so that
 	// nobody is admitted who has left, and a service may admit nobody.
 	Clients map[model.ServiceKey][]string
-	// Nearest says of services whether their endpoints in the gateway's own member are
-	// preferred to those of the same region, and these to the rest, or all are used
-	// alike. NearestByDefault is what holds for services that it does not name.
-	Nearest          map[model.ServiceKey]bool
-	NearestByDefault bool
+	// Prefer is which members' endpoints are used first, for services of which nobody
+	// says so.
+	Prefer model.Preference
 	// EndToEnd are the ports whose remote endpoints are checked up to a pod; the
 	// others' only up to the remote gateway, and less often. WithinBudget picks them.
 	EndToEnd map[model.PortKey]bool
 	// Bind is the address that listeners are bound to. The zero value is 0.0.0.0;
 	// :: takes IPv4, too.
 	Bind netip.Addr
-}
-
-// nearest reports whether a service prefers endpoints that are near.
-func (o Options) nearest(key model.ServiceKey) bool {
-	if nearest, named := o.Nearest[key]; named {
-		return nearest
-	}
-	return o.NearestByDefault
 }
 
 // bind is the address of all listeners.

@@ -28,7 +28,7 @@ func randomScene(seed uint64) (*model.View, model.Vantage, Options) {
 	view := &model.View{Members: map[model.MemberName]*model.Member{}}
 	options := Options{
 		TrustDomain: domain, Roots: []byte("roots"), Listeners: map[model.PortKey]uint16{}, Clients: map[model.ServiceKey][]string{},
-		Nearest: map[model.ServiceKey]bool{}, EndToEnd: map[model.PortKey]bool{},
+		EndToEnd: map[model.PortKey]bool{},
 	}
 	for m := range 1 + r.IntN(4) {
 		member := randomMember(r, model.MemberName(fmt.Sprintf("m%d", m)))
@@ -47,11 +47,9 @@ func randomScene(seed uint64) (*model.View, model.Vantage, Options) {
 		if r.IntN(3) == 0 {
 			options.Clients[key] = []string{identityOf(fmt.Sprintf("m%d", r.IntN(5)))}
 		}
-		if r.IntN(3) > 0 {
-			options.Nearest[key] = r.IntN(2) == 0
-		}
+		service.Traits.Prefer = anyPreference(r)
 	}
-	options.NearestByDefault = r.IntN(2) == 0
+	options.Prefer = anyPreference(r)
 	view.Services = view.Services.With(services)
 	own := view.Members["m0"]
 	from := model.Vantage{Member: own.Name, Network: own.Network, Region: own.Region}
@@ -216,4 +214,8 @@ func TestWhateverMembersSay(t *testing.T) {
 func FuzzGateway(f *testing.F) {
 	f.Add(uint64(1))
 	f.Fuzz(check)
+}
+
+func anyPreference(r *rand.Rand) model.Preference {
+	return model.Preference(pick(r, "", "none", "own,region", "member=m1,own,region=r0", "region,own"))
 }

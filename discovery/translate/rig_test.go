@@ -27,12 +27,10 @@ type scene struct {
 	// Listeners are ports of the gateway by NAMESPACE/NAME:PORT.
 	Listeners map[string]uint16   `json:"listeners"`
 	Clients   map[string][]string `json:"clients"`
-	// Nearest and Alike name services; NearestByDefault is for the others.
-	Nearest          []string `json:"nearest"`
-	Alike            []string `json:"alike"`
-	NearestByDefault bool     `json:"nearestByDefault"`
-	EndToEnd         []string `json:"endToEnd"`
-	Bind             string   `json:"bind"`
+	// Prefer is for services that have none of their own.
+	Prefer   model.Preference `json:"prefer"`
+	EndToEnd []string         `json:"endToEnd"`
+	Bind     string           `json:"bind"`
 	// Only are substrings of names of resources that the case is about; none: all.
 	Only []string `json:"only"`
 }
@@ -50,6 +48,7 @@ type serviceInput struct {
 	Name      string             `json:"name"`
 	Ports     []string           `json:"ports"` // NAME NUMBER/PROTOCOL [APPPROTOCOL]
 	Exporters []model.MemberName `json:"exporters"`
+	Prefer    model.Preference   `json:"prefer"`
 	Backends  []backendInput     `json:"backends"`
 }
 
@@ -95,19 +94,13 @@ func (s scene) options(t testing.TB) Options {
 	t.Helper()
 	options := Options{
 		TrustDomain: domain, Roots: []byte("roots"), Listeners: map[model.PortKey]uint16{}, Clients: map[model.ServiceKey][]string{},
-		Nearest: map[model.ServiceKey]bool{}, NearestByDefault: s.NearestByDefault, EndToEnd: map[model.PortKey]bool{},
+		Prefer: s.Prefer, EndToEnd: map[model.PortKey]bool{},
 	}
 	for text, port := range s.Listeners {
 		options.Listeners[portKey(t, text)] = port
 	}
 	for text, identities := range s.Clients {
 		options.Clients[serviceKey(text)] = identities
-	}
-	for _, text := range s.Nearest {
-		options.Nearest[serviceKey(text)] = true
-	}
-	for _, text := range s.Alike {
-		options.Nearest[serviceKey(text)] = false
 	}
 	for _, text := range s.EndToEnd {
 		options.EndToEnd[portKey(t, text)] = true
@@ -120,7 +113,7 @@ func (s scene) options(t testing.TB) Options {
 
 func serviceOf(t testing.TB, asked serviceInput) *model.Service {
 	t.Helper()
-	service := &model.Service{Key: serviceKey(asked.Name), Exporters: asked.Exporters}
+	service := &model.Service{Key: serviceKey(asked.Name), Exporters: asked.Exporters, Traits: model.Traits{Prefer: asked.Prefer}}
 	for _, text := range asked.Ports {
 		service.Ports = append(service.Ports, portOf(t, text))
 	}

@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"fmt"
 	"maps"
 	"strings"
 	"unique"
@@ -11,6 +12,7 @@ import (
 	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
 	"github.com/eastwest-mesh/eastwest/discovery/model"
 	"github.com/eastwest-mesh/eastwest/internal/identity"
+	"github.com/eastwest-mesh/eastwest/internal/preference"
 )
 
 // maxMetadata bounds the labels, and the annotations, that an export adds to its
@@ -35,6 +37,11 @@ func packExport(from *serviceExport, in model.Dialects) object {
 			d.add(DropMetadata, name)
 		}
 	}
+	prefer, err := preference.Parse(from.Annotations[v1alpha1.AnnotationPrefer])
+	if err != nil {
+		out.export.flaw = fmt.Sprintf("annotation %s is not used: %v", v1alpha1.AnnotationPrefer, err)
+	}
+	out.export.prefer = model.Preference(unique.Make(prefer).Value())
 	out.export.labels = metadata(from.Spec.ExportedLabels, &d, func(value string) bool { return len(validation.IsValidLabelValue(value)) == 0 })
 	out.export.annotations = metadata(from.Spec.ExportedAnnotations, &d, func(string) bool { return true })
 	out.size, out.drops = out.export.size(), d.result()
@@ -84,7 +91,7 @@ func (e *export) size() int {
 }
 
 func (e *export) equal(other *export) bool {
-	return e.created.Equal(other.created) && e.incumbent == other.incumbent &&
+	return e.created.Equal(other.created) && e.incumbent == other.incumbent && e.prefer == other.prefer && e.flaw == other.flaw &&
 		maps.Equal(e.labels, other.labels) && maps.Equal(e.annotations, other.annotations)
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
 	"github.com/eastwest-mesh/eastwest/discovery/model"
 )
 
@@ -112,6 +113,14 @@ func TestPackExports(t *testing.T) {
 			[]string{DropMetadata},
 		},
 		"an incumbent": {func(e *serviceExport) { e.Annotations = map[string]string{"eastwest.dev/incumbent": "west"} }, export{incumbent: "west"}, nil},
+		"who comes first": {
+			func(e *serviceExport) { e.Annotations = map[string]string{"eastwest.dev/prefer": "nearest"} }, export{prefer: "own,region"}, nil,
+		},
+		"who comes first by no rule of ours": {
+			func(e *serviceExport) { e.Annotations = map[string]string{"eastwest.dev/prefer": "cheapest"} },
+			export{flaw: `annotation eastwest.dev/prefer is not used: "cheapest" is none of none, nearest, or a list of own, region, region=NAME and member=NAME`},
+			nil,
+		},
 		"an incumbent that no member can be": {
 			func(e *serviceExport) { e.Annotations = map[string]string{"eastwest.dev/incumbent": "../West"} },
 			export{},
@@ -187,4 +196,43 @@ func TestANameAloneCannotBeExported(t *testing.T) {
 		r.put(kubeService("shop", "cart"))
 		r.want(t, "ready shop/cart=0")
 	})
+}
+
+// TestWhoComesFirst: an export's own word goes before the rule of the agent's
+// configuration, and the rule that names the service before that of its namespace.
+func TestWhoComesFirst(t *testing.T) {
+	t.Parallel()
+	all := v1alpha1.ExportRule{Namespace: "shop", Name: "*", Prefer: "own"}
+	named := v1alpha1.ExportRule{Namespace: "shop", Name: "cart", Prefer: "region"}
+	for name, tc := range map[string]struct {
+		said  string
+		rules []v1alpha1.ExportRule
+		want  model.Preference
+	}{
+		"nobody says":             {"", nil, ""},
+		"the export does":         {"none", []v1alpha1.ExportRule{all, named}, "none"},
+		"a rule of the namespace": {"", []v1alpha1.ExportRule{all}, "own"},
+		"a rule of the service":   {"", []v1alpha1.ExportRule{named, all}, "region"},
+		"the export in vain":      {"cheapest", []v1alpha1.ExportRule{all}, "own"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				r := newRig(t, func(api *fakeAPI, o *Options) {
+					api.shop(1)
+					o.Exports = tc.rules
+					export := kubeExport("shop", "cart")
+					export.Annotations = map[string]string{v1alpha1.AnnotationPrefer: tc.said}
+					api.put(export)
+				})
+				after(time.Second)
+				offer := r.last().Services[model.ServiceKey{Namespace: "shop", Name: "cart"}]
+				if offer == nil || offer.Traits.Prefer != tc.want {
+					t.Errorf("offer %+v", offer)
+				}
+				if tc.said == "cheapest" {
+					r.hasProblem(t, ProblemExport)
+				}
+			})
+		})
+	}
 }

@@ -50,9 +50,12 @@ type service struct {
 
 // export is a ServiceExport reduced to what an offer needs.
 type export struct {
-	in                  model.Dialects
-	created             time.Time
-	incumbent           model.MemberName
+	in        model.Dialects
+	created   time.Time
+	incumbent model.MemberName
+	prefer    model.Preference
+	// flaw is what is wrong with what it asks for; it is exported all the same.
+	flaw                string
 	labels, annotations map[string]string
 }
 

@@ -15,6 +15,7 @@ const (
 	ProblemNoService       = "NoService"
 	ProblemServiceType     = "InvalidServiceType"
 	ProblemNoPorts         = "NoPorts"
+	ProblemExport          = "InvalidExport"
 	ProblemManyPorts       = "ManyPorts"
 	ProblemServices        = "TooManyServices"
 	ProblemEndpoints       = "TooManyEndpoints"
@@ -176,14 +177,17 @@ func offer(s *session, key model.ServiceKey, last *model.Offer) (*model.Offer, *
 	}
 	if by != nil {
 		next.By, next.Exported, next.Incumbent = by.in, by.created, by.incumbent
-		next.Traits.Labels, next.Traits.Annotations = by.labels, by.annotations
+		next.Traits.Labels, next.Traits.Annotations, next.Traits.Prefer = by.labels, by.annotations, by.prefer
 	}
-	return reuse(s, next, last), warning(key, service)
+	next.Traits.Prefer = next.Traits.Prefer.Or(s.policy.rule(key).prefer)
+	return reuse(s, next, last), warning(key, service, by)
 }
 
 // warning is what is wrong with a service that is offered all the same.
-func warning(key model.ServiceKey, service *service) *Problem {
+func warning(key model.ServiceKey, service *service, by *export) *Problem {
 	switch {
+	case by != nil && by.flaw != "":
+		return &Problem{Service: key, Reason: ProblemExport, Message: by.flaw}
 	case len(service.ports) == 0 && service.kind == model.ClusterSetIP:
 		return &Problem{Service: key, Reason: ProblemNoPorts, Message: "the Service has no ports"}
 	case service.excess > 0:

@@ -12,6 +12,7 @@ import (
 
 	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
 	"github.com/eastwest-mesh/eastwest/discovery/model"
+	"github.com/eastwest-mesh/eastwest/internal/preference"
 )
 
 // Namespaces that are ours or the cluster's own.
@@ -33,8 +34,8 @@ type policy struct {
 	pods         []netip.Prefix
 	gateways     []netip.Prefix
 	advertised   []model.HostPort
-	exportsAll   map[string]bool
-	exportsNamed map[model.ServiceKey]bool
+	exportsAll   map[string]rule
+	exportsNamed map[model.ServiceKey]rule
 	offers       bool
 }
 
@@ -42,13 +43,18 @@ func newPolicy(record *v1alpha1.MemberRecord, exports []v1alpha1.ExportRule) (*p
 	p := &policy{
 		gateway: objectID{gatewayNamespace, gatewayService},
 		allow:   record.Namespaces.Allow, deny: record.Namespaces.Deny, offers: record.Role != "import",
-		exportsAll: map[string]bool{}, exportsNamed: map[model.ServiceKey]bool{},
+		exportsAll: map[string]rule{}, exportsNamed: map[model.ServiceKey]rule{},
 	}
-	for _, rule := range exports {
-		if rule.Name == "*" {
-			p.exportsAll[rule.Namespace] = true
+	for i, one := range exports {
+		prefer, err := preference.Parse(one.Prefer)
+		if err != nil {
+			return nil, fmt.Errorf("rule %d of exports: %w", i, err)
+		}
+		made := rule{exports: true, prefer: model.Preference(prefer)}
+		if one.Name == "*" {
+			p.exportsAll[one.Namespace] = made
 		} else {
-			p.exportsNamed[model.ServiceKey{Namespace: rule.Namespace, Name: rule.Name}] = true
+			p.exportsNamed[model.ServiceKey{Namespace: one.Namespace, Name: one.Name}] = made
 		}
 	}
 	if text := record.GatewayService; text != "" {
@@ -127,10 +133,22 @@ func (p *policy) skipped() string {
 	return strings.Join(terms, ",")
 }
 
-// exported reports whether the agent's configuration exports a service.
-func (p *policy) exported(key model.ServiceKey) bool {
-	return p.exportsAll[key.Namespace] || p.exportsNamed[key]
+// rule is what the agent's configuration says of a service.
+type rule struct {
+	exports bool
+	prefer  model.Preference
 }
+
+// rule is the one for a service: that which names it, else that of its namespace.
+func (p *policy) rule(key model.ServiceKey) rule {
+	if named, found := p.exportsNamed[key]; found {
+		return named
+	}
+	return p.exportsAll[key.Namespace]
+}
+
+// exported reports whether the agent's configuration exports a service.
+func (p *policy) exported(key model.ServiceKey) bool { return p.rule(key).exports }
 
 // validNames checks what ends up in SNI, DNS names and metric labels.
 func validNames(key model.ServiceKey) bool {

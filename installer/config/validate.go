@@ -10,6 +10,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/validation"
 
+	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
+	"github.com/eastwest-mesh/eastwest/internal/preference"
 	"github.com/eastwest-mesh/eastwest/internal/problem"
 )
 
@@ -49,6 +51,9 @@ func Validate(mesh *Mesh) error {
 	for _, pair := range mesh.Spec.Peers.ClusterLocal {
 		add(serviceRef(pair))
 	}
+	for _, rule := range mesh.Spec.Agent.Exports {
+		add(export(rule))
+	}
 	if form := mesh.Spec.Dataplane; form != "" && form != DataplaneIstio && form != DataplaneEnvoy {
 		add(problem.New(problem.Input, "InvalidDataplane", "data plane %s", quote(form)).WithFix("use istio or envoy, or leave it out"))
 	}
@@ -59,6 +64,23 @@ func Validate(mesh *Mesh) error {
 	_, err := ParseTopology(mesh.Spec.Topology)
 	add(err)
 	return errors.Join(all...)
+}
+
+// export checks what the agent checks of such a rule before it starts.
+func export(rule v1alpha1.ExportRule) error {
+	if err := Label("namespace of an export", rule.Namespace); err != nil {
+		return err
+	}
+	if rule.Name != "*" {
+		if err := Label("name of an export", rule.Name); err != nil {
+			return err
+		}
+	}
+	if _, err := preference.Parse(rule.Prefer); err != nil {
+		return problem.New(problem.Input, "InvalidPreference", "preference of export %s/%s: %v", rule.Namespace, rule.Name, err).
+			WithFix("see docs/agent.md, \"Which endpoints are preferred\"")
+	}
+	return nil
 }
 
 // Label checks that value is a DNS-1123 label (RFC 1123: at most 63 lower-case

@@ -82,7 +82,12 @@ func TestValidate(t *testing.T) {
 		"an advertised address":            {func(m *Mesh) { m.Spec.Clusters[0].Gateway.AdvertisedAddresses = []string{"a:b:c"} }, "InvalidAddress", `"a:b:c"`},
 		"a service that stays local":       {func(m *Mesh) { m.Spec.Peers.ClusterLocal = []string{"shop"} }, "InvalidName", `cluster-local service "shop"`},
 		"half of one":                      {func(m *Mesh) { m.Spec.Peers.ClusterLocal = []string{"*/web"} }, "InvalidName", "NAMESPACE/*"},
-		"a topology":                       {func(m *Mesh) { m.Spec.Topology = "ring" }, "InvalidTopology", `topology "ring"`},
+		"an export of no namespace":        {func(m *Mesh) { m.Spec.Agent.Exports = []v1alpha1.ExportRule{{Name: "*"}} }, "InvalidName", `namespace of an export ""`},
+		"an export of no name":             {func(m *Mesh) { m.Spec.Agent.Exports = []v1alpha1.ExportRule{{Namespace: "a", Name: "*b"}} }, "InvalidName", `name of an export "*b"`},
+		"who comes first of an export": {
+			func(m *Mesh) { m.Spec.Agent.Exports = []v1alpha1.ExportRule{{Namespace: "a", Name: "b", Prefer: "me"}} }, "InvalidPreference", `a/b: "me" is none of`,
+		},
+		"a topology": {func(m *Mesh) { m.Spec.Topology = "ring" }, "InvalidTopology", `topology "ring"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
