@@ -243,7 +243,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		return err
 	}
 	writes := &derived.Writer{
-		Cluster: a.cluster, View: a.view, Own: a.own, Sidecars: a.publisher == nil, Prefer: a.Settings.Prefer, Log: a.Log,
+		Cluster: a.cluster, View: a.view, Own: a.own, Sidecars: a.publisher == nil, Prefer: a.Settings.Prefer, Families: a.families, Log: a.Log,
 		Wakes: []<-chan struct{}{a.loop.subscribe(), a.cluster.Changed()},
 	}
 	imports, answers := a.importWriter(), a.newAnswerer()

@@ -39,10 +39,21 @@ func (a *Agent) exportProblems() map[model.ServiceKey]mcs.Problem {
 	return out
 }
 
-// readFamilies are those that Services of the own cluster have; none where it does
-// not say.
+// readFamilies are those that Services of the own cluster can have, the preferred one
+// first; none where it does not say. API servers before Kubernetes 1.33 do not tell of
+// a second one.
 func (a *Agent) readFamilies(ctx context.Context) []model.Family {
-	object, err := a.kube.CoreV1().Services(metav1.NamespaceDefault).Get(ctx, "kubernetes", metav1.GetOptions{})
+	const name = "kubernetes" // of the ServiceCIDR and of the Service that every API server makes
+	if ranges, err := a.kube.NetworkingV1().ServiceCIDRs().Get(ctx, name, metav1.GetOptions{}); err == nil {
+		var families []model.Family
+		for _, text := range ranges.Spec.CIDRs {
+			if prefix, err := netip.ParsePrefix(text); err == nil {
+				families = append(families, model.FamilyOf(prefix.Addr()))
+			}
+		}
+		return families
+	}
+	object, err := a.kube.CoreV1().Services(metav1.NamespaceDefault).Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
 		a.Log.Warn("read the IP families of the own cluster", "error", err)
 		return nil

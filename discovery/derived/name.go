@@ -21,6 +21,6 @@ func Name(key model.ServiceKey) string {
 
 // sliceName is the name of the number-th slice of a service with addresses of one
 // family, of one member or of the local gateway.
-func sliceName(key model.ServiceKey, source model.MemberName, family string, number int) string {
-	return Name(key) + "-" + cmp.Or(string(source), "gateway") + "-" + strings.ToLower(family) + "-" + strconv.Itoa(number)
+func sliceName(key model.ServiceKey, source model.MemberName, family model.Family, number int) string {
+	return Name(key) + "-" + cmp.Or(string(source), "gateway") + "-" + strings.ToLower(string(family)) + "-" + strconv.Itoa(number)
 }

@@ -59,6 +59,13 @@ func (s *service) serviceObject() *applycorev1.ServiceApplyConfiguration {
 		}
 		spec = spec.WithPorts(one)
 	}
+	spec = s.affinity(spec)
+	for _, family := range s.families {
+		spec = spec.WithIPFamilies(corev1.IPFamily(family))
+	}
+	if len(s.families) > 1 {
+		spec = spec.WithIPFamilyPolicy(corev1.IPFamilyPolicyPreferDualStack)
+	}
 	object := applycorev1.Service(Name(s.key), s.key.Namespace).
 		WithLabels(map[string]string{v1alpha1.LabelDerived: "true"}).
 		WithAnnotations(map[string]string{v1alpha1.AnnotationService: s.key.Name, throughAnnotation: s.through()}).
@@ -69,19 +76,29 @@ func (s *service) serviceObject() *applycorev1.ServiceApplyConfiguration {
 	return object
 }
 
+// affinity is the exporters'. Through gateways kube-proxy leads a client to one of them,
+// and that one to one endpoint.
+func (s *service) affinity(spec *applycorev1.ServiceSpecApplyConfiguration) *applycorev1.ServiceSpecApplyConfiguration {
+	if !s.clientIP {
+		return spec.WithSessionAffinity(corev1.ServiceAffinityNone)
+	}
+	return spec.WithSessionAffinity(corev1.ServiceAffinityClientIP).WithSessionAffinityConfig(
+		applycorev1.SessionAffinityConfig().WithClientIP(applycorev1.ClientIPConfig().WithTimeoutSeconds(s.affinitySeconds)))
+}
+
 // sliceObjects are the slices behind it. gateways are the addresses of the local
 // gateway's pods.
 func (s *service) sliceObjects(gateways []netip.Addr) []*applydiscoveryv1.EndpointSliceApplyConfiguration {
 	type place struct {
 		source model.MemberName
-		kind   string
+		kind   model.Family
 	}
 	numbers := map[place]int{}
 	var out []*applydiscoveryv1.EndpointSliceApplyConfiguration
 	for _, one := range s.behind(gateways) {
-		for _, kind := range []string{"IPv4", "IPv6"} {
+		for _, kind := range []model.Family{model.IPv4, model.IPv6} {
 			at := place{one.source, kind}
-			left := slices.DeleteFunc(slices.Clone(one.endpoints), func(e endpoint) bool { return family(e.Addr) != kind })
+			left := slices.DeleteFunc(slices.Clone(one.endpoints), func(e endpoint) bool { return model.FamilyOf(e.Addr) != kind })
 			for part := range slices.Chunk(left, sliceSize) {
 				out = append(out, s.sliceObject(kind, numbers[at], backend{one.source, one.ports, part}))
 				numbers[at]++
@@ -111,7 +128,7 @@ func (s *service) behind(gateways []netip.Addr) []backend {
 	return []backend{one}
 }
 
-func (s *service) sliceObject(kind string, number int, of backend) *applydiscoveryv1.EndpointSliceApplyConfiguration {
+func (s *service) sliceObject(kind model.Family, number int, of backend) *applydiscoveryv1.EndpointSliceApplyConfiguration {
 	slice := applydiscoveryv1.EndpointSlice(sliceName(s.key, of.source, kind, number), s.key.Namespace).
 		WithLabels(s.sliceLabels(of.source)).
 		WithAddressType(discoveryv1.AddressType(kind))

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -26,6 +25,12 @@ type service struct {
 	// headless is true where there is no Service, only slices that say where the pods
 	// are: names of such a service lead to them.
 	headless bool
+	// families are what it asks for; none: what the cluster gives.
+	families []model.Family
+	// clientIP is true where a client's connections go to one endpoint, for so many
+	// seconds after the last one.
+	clientIP        bool
+	affinitySeconds int32
 	// gateway is true where the ports lead to the local gateway.
 	gateway bool
 	// hidden is true where sidecars must not see the Service: they know another one
@@ -85,6 +90,8 @@ type vantage struct {
 	sidecars bool
 	// prefer is which members' endpoints come first where no exporter says so.
 	prefer model.Preference
+	// families are those that Services of this cluster can have, the preferred one first.
+	families []model.Family
 	// used are the ports of the local gateway that are taken.
 	used map[model.PortKey]uint16
 }
@@ -93,6 +100,21 @@ type vantage struct {
 func (v vantage) away(view *model.View, name model.MemberName) bool {
 	member := view.Members[name]
 	return member != nil && member.Network != v.own.Network
+}
+
+// familiesOf are the families that a derived Service asks for: those of the exporters
+// that this cluster has, unless that is what it gives by itself.
+func (v vantage) familiesOf(one *model.Service) []model.Family {
+	var both []model.Family
+	for _, family := range v.families {
+		if slices.Contains(one.Traits.Families, family) {
+			both = append(both, family)
+		}
+	}
+	if len(both) == 1 && both[0] == v.families[0] {
+		return nil
+	}
+	return both
 }
 
 // preferred are the backends that come first. kube-proxy has no priorities, so that
@@ -112,6 +134,8 @@ func (v vantage) preferred(view *model.View, of *model.Service, backends []backe
 func derive(view *model.View, one *model.Service, from vantage, free *allocator) service {
 	away := func(name model.MemberName) bool { return from.away(view, name) }
 	out := service{key: one.Key, hidden: from.sidecars, gateway: !from.sidecars && slices.ContainsFunc(one.Exporters, away)}
+	out.families = from.familiesOf(one)
+	out.clientIP, out.affinitySeconds = one.Traits.ClientIP, one.Traits.AffinitySeconds
 	for _, port := range one.Ports {
 		wanted := servicePort{Port: port}
 		if out.gateway {
@@ -233,10 +257,3 @@ func (a *allocator) take(key model.PortKey) uint16 {
 	return 0
 }
 
-// family says which slices an address belongs into.
-func family(addr netip.Addr) string {
-	if addr.Is4() {
-		return "IPv4"
-	}
-	return "IPv6"
-}

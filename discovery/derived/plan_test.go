@@ -133,6 +133,35 @@ func TestWhereClientsAreLed(t *testing.T) {
 	}
 }
 
+// TestFamilies: of the exporters' families those that the cluster has, unless it would
+// give them by itself.
+func TestFamilies(t *testing.T) {
+	t.Parallel()
+	v4, v6 := []model.Family{model.IPv4}, []model.Family{model.IPv6}
+	both, other := []model.Family{model.IPv4, model.IPv6}, []model.Family{model.IPv6, model.IPv4}
+	for name, tc := range map[string]struct{ cluster, exporters, want []model.Family }{
+		"one and the same":               {v4, v4, nil},
+		"the cluster has the first one":  {v4, both, nil},
+		"the cluster has two":            {both, v4, nil},
+		"the cluster prefers the other":  {both, v6, v6},
+		"both have two":                  {both, other, both},
+		"nothing in common":              {v4, v6, nil},
+		"the cluster does not say":       {nil, both, nil},
+		"the exporters do not say":       {both, nil, nil},
+		"the cluster prefers the second": {other, v4, v4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			service := exported("a", tcp, pods("west", "10.2.0.1"))
+			service.Traits.Families = tc.exporters
+			all := view(flat, service)
+			if diff := cmp.Diff(tc.want, wanted(all, vantage{own: all.Members["east"], families: tc.cluster})[0].families); diff != "" {
+				t.Errorf("-want +got\n%s", diff)
+			}
+		})
+	}
+}
+
 // TestWhoComesFirst: kube-proxy has no priorities, so that the others' pods are there
 // only while those that come first have none.
 func TestWhoComesFirst(t *testing.T) {

@@ -33,6 +33,8 @@ type Writer struct {
 	// Sidecars is true where sidecars reach other networks, and no gateway of ours
 	// does: derived Services lead to pods of the own network alone.
 	Sidecars bool
+	// Families are those that Services of this cluster can have, the preferred one first.
+	Families []model.Family
 	// Prefer is which members' endpoints come first where no exporter says so.
 	Prefer model.Preference
 	Log    *slog.Logger
@@ -105,7 +107,7 @@ func (w *Writer) Once(ctx context.Context) error {
 	}
 	keep := map[string]bool{}
 	var failures []error
-	list := wanted(view, vantage{own: view.Members[w.Own], sidecars: w.Sidecars, prefer: w.Prefer, used: w.inUse(used)})
+	list := wanted(view, vantage{own: view.Members[w.Own], sidecars: w.Sidecars, prefer: w.Prefer, families: w.Families, used: w.inUse(used)})
 	w.remember(list)
 	for i := range list {
 		if w.Cluster.HasNamespace(list[i].key.Namespace) {

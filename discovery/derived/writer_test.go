@@ -40,7 +40,7 @@ func newRig(t *testing.T) *rig {
 	r := &rig{kube: testapi.Client(t), wake: make(chan struct{}, 1)}
 	cluster := NewCluster(r.kube, GatewayService{Namespace: "default", Name: "gateway-" + strings.ToLower(t.Name())})
 	writer := &Writer{
-		Cluster: cluster, Own: "east", Log: slog.New(slog.DiscardHandler), Wakes: []<-chan struct{}{r.wake, cluster.Changed()},
+		Cluster: cluster, Own: "east", Families: []model.Family{model.IPv4, model.IPv6}, Log: slog.New(slog.DiscardHandler), Wakes: []<-chan struct{}{r.wake, cluster.Changed()},
 		View: func() (*model.View, bool) {
 			now := r.current.Load()
 			if now == nil {
@@ -127,6 +127,21 @@ func TestALifeOfADerivedService(t *testing.T) {
 	if r.service(t).Labels["theirs"] != "stays" {
 		t.Error("a label of somebody else's is gone")
 	}
+	sticky := exported("a", tcp, pods("west", "10.2.0.1"))
+	sticky.Traits = model.Traits{ClientIP: true, AffinitySeconds: 10, Families: []model.Family{model.IPv6, model.IPv4}}
+	r.show(view(apart, sticky), true)
+	await(t, "clients keep their endpoint", func() bool {
+		spec := r.service(t).Spec
+		return spec.SessionAffinity == corev1.ServiceAffinityClientIP && *spec.SessionAffinityConfig.ClientIP.TimeoutSeconds == 10
+	})
+	if now := r.service(t).Spec; len(now.ClusterIPs) != 2 || now.ClusterIP != made.Spec.ClusterIP {
+		t.Errorf("addresses %v, want one of each family, and the first one as before", now.ClusterIPs)
+	}
+	r.show(all, true)
+	await(t, "clients keep it no more", func() bool {
+		spec := r.service(t).Spec
+		return spec.SessionAffinity == corev1.ServiceAffinityNone && spec.SessionAffinityConfig == nil
+	})
 	r.show(view(apart), false)
 	r.show(view(apart, exported("b", tcp, pods("west", "10.2.0.1"))), false)
 	await(t, "another one comes", func() bool {

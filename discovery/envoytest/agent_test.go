@@ -41,10 +41,10 @@ type agent struct {
 	admitted  atomic.Pointer[[]*tlsv3.Secret]
 
 	mu sync.Mutex // guards what follows, and that publications are in order
-	// budget is how many checks go up to a pod; clients narrow who may enter; nearest
-	// is whether endpoints that are near are preferred.
+	// budget is how many checks go up to a pod; clients narrow who may enter; prefer
+	// is which members' endpoints come first.
 	budget    int
-	nearest   bool
+	prefer    model.Preference
 	clients   map[model.ServiceKey][]string
 	listeners map[model.PortKey]uint16
 	view      *model.View
@@ -179,7 +179,7 @@ func (a *agent) publishLocked(whole bool) {
 	}
 	options := translate.Options{
 		TrustDomain: testca.TrustDomain, Roots: a.authority.Roots(), Listeners: a.listeners,
-		Clients: a.clients, NearestByDefault: a.nearest, Bind: netip.MustParseAddr(a.view.Members[a.member].Gateways[0].Host),
+		Clients: a.clients, Prefer: a.prefer, Bind: netip.MustParseAddr(a.view.Members[a.member].Gateways[0].Host),
 	}
 	options.EndToEnd = translate.WithinBudget(a.view, a.from, options, a.budget)
 	set := translate.Gateway(a.view, a.from, options)

@@ -88,3 +88,37 @@ func even(t *testing.T, what string, counts map[string]int, pods ...*pod) {
 		t.Errorf("%s: %v, want %d pods and no error", what, counts, len(pods))
 	}
 }
+
+// TestOneClientKeepsItsPod of a service with affinity, and many clients use all of them.
+func TestOneClientKeepsItsPod(t *testing.T) {
+	t.Parallel()
+	m := newMesh(t, c1, c2)
+	pods := []*pod{m.pod(c1), m.pod(c1), m.pod(c2)}
+	db := m.export("db", database, map[model.MemberName][]string{c1: {pods[0].address, pods[1].address}, c2: {pods[2].address}})
+	m.services[db.Service].Traits.ClientIP = true
+	m.publish()
+	m.gateway(c2)
+	m.gateway(c1)
+	at := m.egress(c1, db)
+	from := func(client int) func() (string, error) {
+		return func() (string, error) { return greetFrom(fmt.Sprintf("127.0.8.%d", client+1), at) }
+	}
+	const clients = 30
+	await(t, "all pods answer", patience, func() error {
+		counts := map[string]int{}
+		for client := range clients {
+			name, err := from(client)()
+			if err != nil {
+				return err
+			}
+			counts[name]++
+		}
+		t.Logf("figure: clients of each pod: %v", counts)
+		return missing(counts, pods...)
+	})
+	for client := range clients {
+		if counts := shares(10, from(client)); len(counts) != 1 {
+			t.Errorf("client %d: %v, want one pod", client, counts)
+		}
+	}
+}

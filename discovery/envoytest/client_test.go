@@ -29,8 +29,15 @@ type session struct {
 }
 
 // dial opens a connection and reads the greeting.
-func dial(address string) (*session, error) {
-	conn, err := net.DialTimeout("tcp", address, patience)
+func dial(address string) (*session, error) { return dialFrom("", address) }
+
+// dialFrom dials from an address of its own; empty: any.
+func dialFrom(from, address string) (*session, error) {
+	dialer := net.Dialer{Timeout: patience}
+	if from != "" {
+		dialer.LocalAddr = &net.TCPAddr{IP: net.ParseIP(from)}
+	}
+	conn, err := dialer.Dial("tcp", address)
 	if err != nil {
 		return nil, err
 	}
@@ -82,8 +89,11 @@ func open(t *testing.T, address string, to ...*pod) *session {
 }
 
 // greet is the name of the pod that a new connection leads to.
-func greet(address string) (string, error) {
-	s, err := dial(address)
+func greet(address string) (string, error) { return greetFrom("", address) }
+
+// greetFrom is greet for a client with an address of its own.
+func greetFrom(from, address string) (string, error) {
+	s, err := dialFrom(from, address)
 	if err != nil {
 		return "", err
 	}

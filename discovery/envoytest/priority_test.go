@@ -14,7 +14,7 @@ import (
 func TestTheOtherMemberComesSecond(t *testing.T) {
 	t.Parallel()
 	for name, second := range map[string]func(*pair){
-		"near endpoints are preferred": func(p *pair) { p.agents[c1].set(func(a *agent) { a.nearest = true }) },
+		"near endpoints are preferred": func(p *pair) { p.agents[c1].set(func(a *agent) { a.prefer = "own,region" }) },
 		"the other member is demoted": func(p *pair) {
 			demoted := *p.members[c2]
 			demoted.Demoted = true

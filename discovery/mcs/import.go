@@ -115,15 +115,8 @@ func (i *Import) address(service *model.Service, from Vantage) {
 	const most = 2 // the API's own bound
 	for _, address := range addresses[:min(len(addresses), most)] {
 		i.Spec.IPs = append(i.Spec.IPs, address.String())
-		i.Spec.IPFamilies = append(i.Spec.IPFamilies, corev1.IPFamily(familyOf(address)))
+		i.Spec.IPFamilies = append(i.Spec.IPFamilies, corev1.IPFamily(model.FamilyOf(address)))
 	}
-}
-
-func familyOf(address netip.Addr) model.Family {
-	if address.Is4() {
-		return model.IPv4
-	}
-	return model.IPv6
 }
 
 // ready is the condition Ready.

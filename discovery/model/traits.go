@@ -2,6 +2,7 @@ package model
 
 import (
 	"maps"
+	"net/netip"
 	"slices"
 )
 
@@ -33,6 +34,14 @@ const (
 	IPv4 Family = "IPv4"
 	IPv6 Family = "IPv6"
 )
+
+// FamilyOf is the family of an address.
+func FamilyOf(address netip.Addr) Family {
+	if address.Unmap().Is4() {
+		return IPv4
+	}
+	return IPv6
+}
 
 // Equal compares traits by value; no map is an empty one.
 func (t Traits) Equal(other Traits) bool {

@@ -27,6 +27,10 @@ const (
 	// ejection is how long an endpoint is left out after three connections failed.
 	// It is let back in untried, so that too short a time fails connections again.
 	ejection = 30 * time.Second
+	// affinityTable is the size of the table that leads a client's address to an
+	// endpoint: a prime, large beside the number of endpoints, and small beside Envoy's
+	// own 65,537, of which each such service would have one.
+	affinityTable = 5003
 	// panicPercent is the share of healthy endpoints below which health is ignored.
 	// Envoy's own half would send traffic to the dead ones when two of three
 	// members are lost; with next to nobody healthy trying is better than refusing.
@@ -41,8 +45,16 @@ func inboundCluster(key model.PortKey, port model.Port) *clusterv3.Cluster {
 // egressCluster leads to all members' endpoints: own network's in clear, others'
 // by their gateways. Every exporter has its match, whether it has an endpoint at
 // the moment or not, so that the cluster stays the same when endpoints come and go.
+//
+// Where the service has affinity, connections of one client go to one endpoint for as
+// long as the endpoints are the same, which is for longer than was asked for. On another
+// network that is one member: behind its gateways all clients look alike.
 func egressCluster(view *model.View, service *model.Service, key model.PortKey, port model.Port, from model.Vantage, options Options) *clusterv3.Cluster {
 	cluster := newCluster(EgressName(key), port)
+	if service.Traits.ClientIP {
+		cluster.LbPolicy = clusterv3.Cluster_MAGLEV
+		cluster.LbConfig = &clusterv3.Cluster_MaglevLbConfig_{MaglevLbConfig: &clusterv3.Cluster_MaglevLbConfig{TableSize: wrapperspb.UInt64(affinityTable)}}
+	}
 	alpn := alpnIstio
 	if speaksHTTP(port) {
 		alpn = alpnHTTP

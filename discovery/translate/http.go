@@ -31,6 +31,9 @@ func egressHTTP(key model.PortKey) *hcmv3.HttpConnectionManager {
 		ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: EgressName(key)},
 		Timeout:          durationpb.New(0),
 		RetryPolicy:      retry("connect-failure,refused-stream,unavailable,reset-before-request", 3),
+		HashPolicy: []*routev3.RouteAction_HashPolicy{{PolicySpecifier: &routev3.RouteAction_HashPolicy_ConnectionProperties_{
+			ConnectionProperties: &routev3.RouteAction_HashPolicy_ConnectionProperties{SourceIp: true},
+		}}},
 	}
 	manager := newManager("egress", hcmv3.HttpConnectionManager_AUTO, &routev3.Route{
 		Match:  everyPath(),

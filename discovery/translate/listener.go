@@ -7,6 +7,7 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	tcpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
+	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -35,13 +36,15 @@ func egressListener(listens uint16, key model.PortKey, port model.Port, options 
 }
 
 // egressTCP carries bytes. Quiet connections are never cut: whether the peer is
-// there is seen by keepalive.
+// there is seen by keepalive. The hash is of use to clusters with affinity alone, and is
+// always there since what changes a listener cuts connections.
 func egressTCP(key model.PortKey) *tcpv3.TcpProxy {
 	return &tcpv3.TcpProxy{
 		StatPrefix:         "egress",
 		ClusterSpecifier:   &tcpv3.TcpProxy_Cluster{Cluster: EgressName(key)},
 		IdleTimeout:        durationpb.New(0),
 		MaxConnectAttempts: wrapperspb.UInt32(connectAttempts),
+		HashPolicy:         []*typev3.HashPolicy{{PolicySpecifier: &typev3.HashPolicy_SourceIp_{SourceIp: &typev3.HashPolicy_SourceIp{}}}},
 	}
 }
 

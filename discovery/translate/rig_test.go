@@ -49,6 +49,7 @@ type serviceInput struct {
 	Ports     []string           `json:"ports"` // NAME NUMBER/PROTOCOL [APPPROTOCOL]
 	Exporters []model.MemberName `json:"exporters"`
 	Prefer    model.Preference   `json:"prefer"`
+	ClientIP  bool               `json:"clientIP"`
 	Backends  []backendInput     `json:"backends"`
 }
 
@@ -113,7 +114,7 @@ func (s scene) options(t testing.TB) Options {
 
 func serviceOf(t testing.TB, asked serviceInput) *model.Service {
 	t.Helper()
-	service := &model.Service{Key: serviceKey(asked.Name), Exporters: asked.Exporters, Traits: model.Traits{Prefer: asked.Prefer}}
+	service := &model.Service{Key: serviceKey(asked.Name), Exporters: asked.Exporters, Traits: model.Traits{Prefer: asked.Prefer, ClientIP: asked.ClientIP}}
 	for _, text := range asked.Ports {
 		service.Ports = append(service.Ports, portOf(t, text))
 	}

@@ -68,7 +68,7 @@ func (s *server) run(ctx context.Context, bin string) error {
 		"--etcd-servers="+client, "--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--secure-port="+api,
 		"--cert-dir="+s.dir, "--token-auth-file="+s.path("tokens.csv"), "--authorization-mode=RBAC",
 		"--service-account-key-file="+s.path("accounts.pem"), "--service-account-signing-key-file="+s.path("accounts.pem"),
-		"--service-account-issuer=https://kubernetes.default.svc", "--service-cluster-ip-range=10.96.0.0/16",
+		"--service-account-issuer=https://kubernetes.default.svc", "--service-cluster-ip-range=10.96.0.0/16,fd00:96::/112",
 		"--endpoint-reconciler-type=none", "--disable-admission-plugins=ServiceAccount",
 		"--enable-priority-and-fairness=false"); err != nil {
 		return err
