@@ -27,6 +27,7 @@ import (
 	"github.com/eastwest-mesh/eastwest/discovery/derived"
 	"github.com/eastwest-mesh/eastwest/discovery/facade"
 	"github.com/eastwest-mesh/eastwest/discovery/mcs"
+	"github.com/eastwest-mesh/eastwest/discovery/merge"
 	"github.com/eastwest-mesh/eastwest/discovery/meshid"
 	"github.com/eastwest-mesh/eastwest/discovery/metrics"
 	"github.com/eastwest-mesh/eastwest/discovery/model"
@@ -125,6 +126,7 @@ func New(ctx context.Context, o Options) (*Agent, error) {
 		own: a.own, identity: a.identity("gateway"), roots: a.roots, renewed: make(chan struct{}, 1), inbox: a.inbox, ports: newPorts(a.cluster), publisher: a.publisher, log: o.Log,
 		deadline: o.Settings.SyncDeadline, expected: a.members.names, members: a.members.changed,
 		remembers: a.memory.remembers, took: a.metrics.Took, book: a.names, links: a.prober,
+		quotas:     quotas(o.Settings.File.Limits),
 		precedence: precedence{own: a.own, incumbents: remembered.Incumbents},
 		translation: translation{
 			from: model.Vantage{
@@ -138,6 +140,19 @@ func New(ctx context.Context, o Options) (*Agent, error) {
 		a.keeper = &snapshot.Keeper{Folder: folder, Latest: a.remembered, Wake: a.loop.subscribe(), Log: o.Log}
 	}
 	return a, nil
+}
+
+// quotas are those that were set.
+func quotas(limits v1alpha1.AgentLimits) merge.Quotas {
+	bound := func(limit *int64) int {
+		if limit == nil {
+			return 0
+		}
+		return int(*limit)
+	}
+	return merge.Quotas{
+		Exporters: bound(limits.ExportersPerService), Ports: bound(limits.PortsPerService), Endpoints: bound(limits.EndpointsPerService),
+	}
 }
 
 // load reads what is remembered from before. A snapshot that cannot be used is none.

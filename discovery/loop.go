@@ -61,6 +61,7 @@ type loop struct {
 	links prober
 
 	precedence  precedence
+	quotas      merge.Quotas
 	translation translation
 	shards      map[model.MemberName]*model.Shard
 	changed     map[model.ServiceKey]struct{}
@@ -148,7 +149,7 @@ func (l *loop) turn() {
 func (l *loop) build(shards map[model.MemberName]*model.Shard, changed map[model.ServiceKey]struct{}, ports map[model.PortKey]uint16) {
 	started := time.Now()
 	incumbents := l.precedence.before(shards, changed)
-	l.view = merge.Merge(l.view, merge.Input{Shards: shards, Incumbents: incumbents}, slices.Collect(maps.Keys(changed)))
+	l.view = merge.Merge(l.view, merge.Input{Shards: shards, Incumbents: incumbents, Quotas: l.quotas}, slices.Collect(maps.Keys(changed)))
 	l.precedence.after(l.view, changed)
 	merged := time.Now()
 	l.took(metrics.StageMerge, merged.Sub(started))

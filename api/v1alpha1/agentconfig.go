@@ -120,6 +120,15 @@ type AgentLimits struct {
 	// EventsPerSecond is how fast the member's changes are read, default 2000;
 	// more wait in the member.
 	EventsPerSecond *int64 `json:"eventsPerSecond,omitempty"`
+	// ExportersPerService is how many members' exports of one service count, in the
+	// order in which exporters have their way; unset: all do. Those that do not count
+	// are told so on their ServiceExport.
+	ExportersPerService *int64 `json:"exportersPerService,omitempty"`
+	// PortsPerService is how many ports of one service are served, unset: all.
+	PortsPerService *int64 `json:"portsPerService,omitempty"`
+	// EndpointsPerService is how many endpoints of one service are used, shared out
+	// evenly among its members; unset: all.
+	EndpointsPerService *int64 `json:"endpointsPerService,omitempty"`
 	// Checks is how many pairs of an imported port and a member on another network
 	// each local gateway checks every 5 seconds up to a pod, which takes a connection
 	// to the pod; default 1000, 0 for none. Those beyond are checked every 30 seconds,

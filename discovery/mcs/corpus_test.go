@@ -27,6 +27,8 @@ type situation struct {
 		Ports     []model.Port       `json:"ports"`
 		Exporters []model.MemberName `json:"exporters"`
 		Conflicts []model.Conflict   `json:"conflicts"`
+		// Cut is what quotas left out.
+		Cut model.Cut `json:"cut"`
 		// Endpoints is how many each exporter has.
 		Endpoints int `json:"endpoints"`
 	} `json:"service"`
@@ -81,7 +83,7 @@ func (s *situation) view() *model.View {
 		return view
 	}
 	service := &model.Service{
-		Key: shop, Traits: s.Service.Traits, Ports: s.Service.Ports, Exporters: s.Service.Exporters, Conflicts: s.Service.Conflicts,
+		Key: shop, Traits: s.Service.Traits, Ports: s.Service.Ports, Exporters: s.Service.Exporters, Conflicts: s.Service.Conflicts, Cut: s.Service.Cut,
 	}
 	if s.Service.Type == model.Headless.String() {
 		service.Type = model.Headless

@@ -16,8 +16,12 @@ import (
 const (
 	// PortsReachable is false where gateways do not carry some of its ports.
 	PortsReachable = "eastwest.dev/PortsReachable"
-	// WithinLimits is false where it is larger than is good; it is served all the same.
+	// WithinLimits is false where it is larger than is good, which is served all the
+	// same, or larger than a quota that somebody set.
 	WithinLimits = "eastwest.dev/WithinLimits"
+	// Warning is there, and true, where something is wrong with an export that is
+	// offered all the same.
+	Warning = "eastwest.dev/Warning"
 )
 
 // What is recommended at most for one service (GKE's guide to multi-cluster
@@ -49,6 +53,9 @@ func exportOf(key model.ServiceKey, view *model.View, own model.MemberName, prob
 	out := Export{Key: key}
 	service := view.Services.Get(key)
 	offered := service != nil && slices.Contains(service.Exporters, own)
+	if of := overruled(service, own, offered); of != nil {
+		problem = of
+	}
 	if problem != nil && problem.Withheld {
 		offered = false
 	}
@@ -58,7 +65,24 @@ func exportOf(key model.ServiceKey, view *model.View, own model.MemberName, prob
 	}
 	out.Incumbent = service.Exporters[0]
 	out.Conditions = append(out.Conditions, conflicting(service), portsReachable(view, service), withinLimits(service))
+	if problem != nil {
+		out.Conditions = append(out.Conditions, exportCondition(Warning, true, problem.Reason, problem.Message))
+	}
 	return out
+}
+
+// overruled is why an export comes to nothing though its Service is in order; nil where
+// it does not.
+func overruled(service *model.Service, own model.MemberName, offered bool) *Problem {
+	switch {
+	case service == nil:
+	case offered && service.Type == model.ClusterSetIP && len(service.Ports) == 0:
+		return &Problem{Reason: "NoPorts", Message: "a service with an address of its own needs a port", Withheld: true}
+	case slices.Contains(service.Cut.Exporters, own):
+		return &Problem{Reason: tooManyClusters, Withheld: true, Message: fmt.Sprintf(
+			"by limits.exportersPerService of the agents %d count, and %s comes after them", len(service.Exporters), own)}
+	}
+	return nil
 }
 
 func exportCondition(kind api.ServiceExportConditionType, status bool, reason, message string) metav1.Condition {
@@ -119,9 +143,13 @@ func acrossNetworks(view *model.View) bool {
 	return len(networks) > 1
 }
 
+// tooManyClusters is the reason where more members export a service than is good.
+const tooManyClusters = "TooManyClusters"
+
 // withinLimits is the condition of that name.
 func withinLimits(service *model.Service) metav1.Condition {
-	pods := 0
+	cut := service.Cut
+	pods := cut.Endpoints
 	for i := range service.Backends {
 		for _, slice := range service.Backends[i].Slices {
 			pods += len(slice.Endpoints)
@@ -129,22 +157,26 @@ func withinLimits(service *model.Service) metav1.Condition {
 	}
 	var over, reasons []string
 	for _, one := range []struct {
-		count, most  int
-		reason, what string
+		count, cut, most int
+		reason, what     string
 	}{
-		{len(service.Exporters), mostExporters, "TooManyClusters", "clusters export it"},
-		{pods, mostPods, "TooManyPods", "endpoints"},
-		{len(service.Ports), mostPorts, "TooManyPorts", "ports"},
+		{len(service.Exporters) + len(cut.Exporters), len(cut.Exporters), mostExporters, tooManyClusters, "clusters export it"},
+		{pods, cut.Endpoints, mostPods, "TooManyPods", "endpoints"},
+		{len(service.Ports) + cut.Ports, cut.Ports, mostPorts, "TooManyPorts", "ports"},
 	} {
-		if one.count > one.most {
+		switch {
+		case one.cut > 0:
 			reasons = append(reasons, one.reason)
-			over = append(over, fmt.Sprintf("%d %s, where %d are recommended at most", one.count, one.what, one.most))
+			over = append(over, fmt.Sprintf("%d %s, %d of them left out by the agents' limits", one.count, one.what, one.cut))
+		case one.count > one.most:
+			reasons = append(reasons, one.reason)
+			over = append(over, fmt.Sprintf("%d %s, where %d are recommended at most; all are served", one.count, one.what, one.most))
 		}
 	}
 	if len(over) == 0 {
 		return exportCondition(WithinLimits, true, "WithinLimits", "")
 	}
-	return exportCondition(WithinLimits, false, strings.Join(reasons, ","), strings.Join(over, "; ")+"; it is served all the same")
+	return exportCondition(WithinLimits, false, strings.Join(reasons, ","), strings.Join(over, "; "))
 }
 
 // byType orders conditions, so that equal ones are written alike.

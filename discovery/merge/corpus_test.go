@@ -22,6 +22,7 @@ type offers struct {
 	} `json:"members"`
 	// Incumbents are members by service.
 	Incumbents map[string]model.MemberName `json:"incumbents"`
+	Quotas     Quotas                      `json:"quotas"`
 }
 
 type offerInput struct {
@@ -70,7 +71,7 @@ func inputOf(t *testing.T, in *golden.Case) Input {
 	if err := yaml.UnmarshalStrict(text, &asked); err != nil {
 		t.Fatal(err)
 	}
-	input := Input{Shards: map[model.MemberName]*model.Shard{}, Incumbents: map[model.ServiceKey]model.MemberName{}}
+	input := Input{Shards: map[model.MemberName]*model.Shard{}, Incumbents: map[model.ServiceKey]model.MemberName{}, Quotas: asked.Quotas}
 	for text, incumbent := range asked.Incumbents {
 		input.Incumbents[keyOf(text)] = incumbent
 	}
@@ -149,6 +150,7 @@ func shown(view *model.View) any {
 		Backends  []backend          `json:"backends"`
 		Traits    string             `json:"traits,omitempty"`
 		Conflicts []string           `json:"conflicts,omitempty"`
+		Cut       string             `json:"cut,omitempty"`
 	}
 	services := map[string]service{}
 	for one := range view.Services.All() {
@@ -169,6 +171,9 @@ func shown(view *model.View) any {
 		}
 		for _, conflict := range one.Conflicts {
 			out.Conflicts = append(out.Conflicts, fmt.Sprintf("%s, lost by %s: %s", conflict.Reason, conflict.Losers, conflict.Message))
+		}
+		if !one.Cut.Equal(model.Cut{}) {
+			out.Cut = fmt.Sprintf("exporters %v, %d ports, %d endpoints", one.Cut.Exporters, one.Cut.Ports, one.Cut.Endpoints)
 		}
 		services[one.Key.String()] = out
 	}

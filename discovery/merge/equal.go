@@ -12,7 +12,7 @@ func equalService(a, b *model.Service) bool {
 		return a == b
 	}
 	return a.Key == b.Key && a.Type == b.Type && a.Traits.Equal(b.Traits) && slices.Equal(a.Ports, b.Ports) &&
-		slices.Equal(a.Exporters, b.Exporters) &&
+		slices.Equal(a.Exporters, b.Exporters) && a.Cut.Equal(b.Cut) &&
 		slices.EqualFunc(a.Backends, b.Backends, equalBackend) &&
 		slices.EqualFunc(a.Conflicts, b.Conflicts, equalConflict)
 }

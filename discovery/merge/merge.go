@@ -16,6 +16,8 @@ type Input struct {
 	// export it, whatever the others' timestamps claim. Services without one are
 	// ordered by KEP-1645: the oldest export first, then by the member's name.
 	Incumbents map[model.ServiceKey]model.MemberName
+	// Quotas bound every service. They are the same in every input of one agent.
+	Quotas Quotas
 }
 
 // Merge makes the view of an input. Without a previous view everything is built.
@@ -30,15 +32,15 @@ type Input struct {
 // without backends: a name that vanished would have its address given back, and
 // would be slow to return.
 func Merge(previous *model.View, in Input, changed []model.ServiceKey) *model.View {
-	shards := active(in.Shards)
+	in.Shards = active(in.Shards)
 	if previous == nil {
-		return build(shards, in.Incumbents)
+		return in.build()
 	}
-	members, roster := mergeMembers(previous.Members, shards)
+	members, roster := mergeMembers(previous.Members, in.Shards)
 	different := map[model.ServiceKey]*model.Service{}
-	for key := range affected(previous, shards, roster, changed) {
+	for key := range affected(previous, in.Shards, roster, changed) {
 		old := previous.Services.Get(key)
-		if made := mergeService(key, shards, in.Incumbents[key]); !equalService(old, made) {
+		if made := in.mergeService(key); !equalService(old, made) {
 			different[key] = made
 		}
 	}
@@ -59,14 +61,14 @@ func active(shards map[model.MemberName]*model.Shard) map[model.MemberName]*mode
 	return kept
 }
 
-func build(shards map[model.MemberName]*model.Shard, incumbents map[model.ServiceKey]model.MemberName) *model.View {
-	members := make(map[model.MemberName]*model.Member, len(shards))
+func (in *Input) build() *model.View {
+	members := make(map[model.MemberName]*model.Member, len(in.Shards))
 	services := map[model.ServiceKey]*model.Service{}
-	for name, shard := range shards {
+	for name, shard := range in.Shards {
 		members[name] = shard.Member
 		for key := range shard.Services {
 			if _, done := services[key]; !done {
-				services[key] = mergeService(key, shards, incumbents[key])
+				services[key] = in.mergeService(key)
 			}
 		}
 	}

@@ -14,12 +14,15 @@ type export struct {
 }
 
 // mergeService merges the offers of one service; nil where nobody exports it.
-func mergeService(key model.ServiceKey, shards map[model.MemberName]*model.Shard, incumbent model.MemberName) *model.Service {
-	exports := exportsOf(key, shards, incumbent)
+func (in *Input) mergeService(key model.ServiceKey) *model.Service {
+	exports := exportsOf(key, in.Shards, in.Incumbents[key])
 	if len(exports) == 0 {
 		return nil
 	}
+	var cut model.Cut
+	exports, cut.Exporters = in.Quotas.cutExports(exports)
 	ports, won := mergePorts(exports)
+	ports, cut.Ports = in.Quotas.cutPorts(ports, won)
 	service := &model.Service{
 		Key:       key,
 		Type:      exports[0].offer.Type,
@@ -35,6 +38,9 @@ func mergeService(key model.ServiceKey, shards map[model.MemberName]*model.Shard
 		}
 	}
 	slices.SortFunc(service.Backends, func(a, b model.Backend) int { return cmp.Compare(a.Member, b.Member) })
+	cut.Endpoints = in.Quotas.cutEndpoints(service.Backends)
+	service.Backends = slices.DeleteFunc(service.Backends, func(b model.Backend) bool { return len(b.Slices) == 0 })
+	service.Cut = cut
 	return service
 }
 

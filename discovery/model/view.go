@@ -1,5 +1,7 @@
 package model
 
+import "slices"
+
 // View is all shards merged. It is immutable.
 type View struct {
 	Members  map[MemberName]*Member
@@ -21,6 +23,21 @@ type Service struct {
 	// service without any keeps its place, so that its name does not vanish.
 	Backends  []Backend
 	Conflicts []Conflict
+	// Cut is what quotas left out.
+	Cut Cut
+}
+
+// Cut is what was left out of a service because of a quota.
+type Cut struct {
+	// Exporters are the members whose exports do not count, by name.
+	Exporters []MemberName
+	// Ports and Endpoints are how many are missing.
+	Ports, Endpoints int
+}
+
+// Equal compares by value.
+func (c Cut) Equal(other Cut) bool {
+	return c.Ports == other.Ports && c.Endpoints == other.Endpoints && slices.Equal(c.Exporters, other.Exporters)
 }
 
 // Backend is what one member contributes to a service.

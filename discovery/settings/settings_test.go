@@ -83,6 +83,7 @@ func TestRejects(t *testing.T) {
 		"a quota of 0":                {least + "limits: {services: 0}\n", []string{"limits.services is 0"}},
 		"a negative quota":            {least + "limits: {bytes: -5}\n", []string{"limits.bytes is -5"}},
 		"a preference":                {least + "locality: {prefer: cheapest}\n", []string{`locality.prefer: "cheapest" is none of none, nearest`}},
+		"no exporters at all":         {least + "limits: {exportersPerService: 0, portsPerService: -1, endpointsPerService: 3000000000}\n", []string{"limits.exportersPerService is 0", "limits.portsPerService is -1", "limits.endpointsPerService is 3000000000"}},
 		"checks below none":           {least + "limits: {checks: -1}\n", []string{"limits.checks is -1: it must be from 0 to 20000"}},
 		"checks for a whole core":     {least + "limits: {checks: 20001}\n", []string{"limits.checks is 20001"}},
 		"a data plane":                {least + "dataPlane: nginx\n", []string{`dataPlane "nginx" is not one of envoy, none`}},

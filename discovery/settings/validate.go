@@ -2,6 +2,7 @@ package settings
 
 import (
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"path/filepath"
@@ -173,6 +174,18 @@ func validateLimits(limits v1alpha1.AgentLimits) []error {
 	} {
 		if one.value < 1 || one.value > 1<<40 {
 			all = append(all, flaw("limits.%s is %d: it must be at least 1, and at most 2^40", one.field, one.value))
+		}
+	}
+	for _, one := range []struct {
+		field string
+		value *int64
+	}{
+		{"exportersPerService", limits.ExportersPerService},
+		{"portsPerService", limits.PortsPerService},
+		{"endpointsPerService", limits.EndpointsPerService},
+	} {
+		if one.value != nil && (*one.value < 1 || *one.value > math.MaxInt32) {
+			all = append(all, flaw("limits.%s is %d: it must be from 1 to %d; leave it out for no limit", one.field, *one.value, math.MaxInt32))
 		}
 	}
 	if checks := *limits.Checks; checks < 0 || checks > mostChecks {
