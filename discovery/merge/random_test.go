@@ -108,10 +108,14 @@ func (m *mesh) key() model.ServiceKey {
 }
 
 func (m *mesh) offer(key model.ServiceKey) *model.Offer {
-	offer := &model.Offer{Key: key, Type: model.ServiceType(m.random.IntN(2)), Exported: time.Unix(int64(m.random.IntN(3)), 0)}
+	offer := &model.Offer{Key: key, Type: model.ServiceType(m.random.IntN(2)), Exported: time.Unix(int64(m.random.IntN(3)), 0), Traits: anyTraits(m.random)}
+	if m.random.IntN(3) == 0 {
+		offer.Incumbent = model.MemberName(fmt.Sprintf("m%d", m.random.IntN(4)))
+	}
 	for range m.random.IntN(4) {
 		offer.Ports = append(offer.Ports, model.Port{
 			Name: fmt.Sprintf("p%d", m.random.IntN(3)), Number: uint16(80 + m.random.IntN(3)), Protocol: model.Protocol(m.random.IntN(2)),
+			AppProtocol: []string{"", "", "http"}[m.random.IntN(3)],
 		})
 	}
 	for i := range m.random.IntN(3) {
