@@ -58,6 +58,9 @@ const (
 	// AnnotationPrefer says, on a ServiceExport, which members' endpoints are used
 	// first.
 	AnnotationPrefer = "eastwest.dev/prefer"
+	// AnnotationWeight says, on a ServiceExport, how much each endpoint of the exporting
+	// member counts beside those of others, which have 1: 0 to 4294967295.
+	AnnotationWeight = "eastwest.dev/weight"
 	// AnnotationIncumbent records, on a ServiceExport, the member whose values hold
 	// where exporters differ.
 	AnnotationIncumbent = "eastwest.dev/incumbent"

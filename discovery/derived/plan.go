@@ -173,10 +173,13 @@ func (s *service) allocate(free *allocator) {
 }
 
 // podsOf are the usable endpoints of all exporters, by exporter and the ports they
-// serve.
+// serve. kube-proxy has no weights, but for none at all.
 func podsOf(one *model.Service) []backend {
 	var out []backend
 	for _, from := range one.Backends {
+		if from.Share.Drained {
+			continue
+		}
 		health, _ := model.Usable(from.Slices)
 		for _, slice := range from.Slices {
 			var ports []model.Port

@@ -48,7 +48,9 @@ type serviceInput struct {
 }
 
 type backendInput struct {
-	Member model.MemberName `json:"member"`
+	Member  model.MemberName `json:"member"`
+	Weight  uint32           `json:"weight"`
+	Drained bool             `json:"drained"`
 	// Won are the names of the ports that lost no conflict.
 	Won    []string     `json:"won"`
 	Slices []sliceInput `json:"slices"`
@@ -151,7 +153,7 @@ func (s *serviceInput) service(t testing.TB) *model.Service {
 		out.Type = model.Headless
 	}
 	for _, from := range s.Backends {
-		backend := model.Backend{Member: from.Member, Ports: from.Won}
+		backend := model.Backend{Member: from.Member, Ports: from.Won, Share: model.Share{Weight: from.Weight, Drained: from.Drained}}
 		for _, one := range from.Slices {
 			backend.Slices = append(backend.Slices, one.slice(t))
 		}

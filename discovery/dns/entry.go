@@ -77,7 +77,7 @@ func (e *entry) packAddress(name string) {
 	}
 	e.root = root
 	for _, port := range e.made.service.Ports {
-		e.packPort(name, port, target{name: name + labelSvc + zoneName, at: root, near: true})
+		e.packPort(name, port, target{name: name + labelSvc + zoneName, at: root, near: true, weight: srvWeight})
 	}
 }
 
@@ -86,6 +86,8 @@ type target struct {
 	name string
 	at   *node
 	near bool
+	// weight is the record's (RFC 2782).
+	weight uint16
 }
 
 // packPort adds the records of a named port: those of its own name, and those of the

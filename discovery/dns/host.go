@@ -17,6 +17,8 @@ type host struct {
 	name      string
 	addresses []netip.Addr
 	health    model.Health
+	// weight is 0 where nobody is led to it.
+	weight uint32
 	// ports are those of the pod itself, which is called without anything in between.
 	ports []model.Port
 }
@@ -63,7 +65,7 @@ func hostsIn(backend *model.Backend, from exporter) []*host {
 			}
 			one := known[name]
 			if one == nil {
-				one = &host{member: backend.Member, exporter: from, name: name, health: best}
+				one = &host{member: backend.Member, exporter: from, name: name, health: best, weight: backend.Share.Each()}
 				known[name], all = one, append(all, one)
 			}
 			one.add(endpoint.Addr, slice.Ports, backend.Ports)
@@ -130,12 +132,14 @@ func leading(all []*host) []*host {
 	}
 	best := math.MaxInt
 	for _, one := range all {
-		best = min(best, rank(one))
+		if one.weight > 0 {
+			best = min(best, rank(one))
+		}
 	}
 	var near, far []*host
 	for _, one := range all {
 		switch {
-		case rank(one) != best:
+		case rank(one) != best || one.weight == 0:
 		case one.exporter.near:
 			near = append(near, one)
 		default:
@@ -176,5 +180,5 @@ func (e *entry) packHost(name string, one *host) (target, bool) {
 	if long := short + place; valid && len(long) <= roomBelow(name) {
 		e.set(long, at)
 	}
-	return target{name: short + name + labelSvc + zoneName, at: at, near: one.exporter.near}, true
+	return target{name: short + name + labelSvc + zoneName, at: at, near: one.exporter.near, weight: srvWeightOf(one.weight)}, true
 }

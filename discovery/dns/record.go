@@ -2,6 +2,7 @@ package dns
 
 import (
 	"encoding/binary"
+	"math"
 	"net/netip"
 )
 
@@ -104,10 +105,16 @@ const (
 	sizeSRV = 6
 )
 
+// srvWeightOf is the weight of a record for an endpoint of a weight. What is too heavy
+// for the 16 bits of RFC 2782 is as heavy as can be.
+func srvWeightOf(weight uint32) uint16 {
+	return uint16(min(uint64(weight)*srvWeight, math.MaxUint16))
+}
+
 func (s *services) add(port uint16, to target) {
 	s.wire = appendFixed(s.wire, toQuestion, typeSRV, ttl, sizeSRV+len(to.name))
 	s.wire = binary.BigEndian.AppendUint16(s.wire, srvPriority)
-	s.wire = binary.BigEndian.AppendUint16(s.wire, srvWeight)
+	s.wire = binary.BigEndian.AppendUint16(s.wire, to.weight)
 	s.wire = binary.BigEndian.AppendUint16(s.wire, port)
 	s.wire = append(s.wire, to.name...)
 	s.ends = append(s.ends, uint32(len(s.wire)))

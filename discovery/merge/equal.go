@@ -18,7 +18,7 @@ func equalService(a, b *model.Service) bool {
 }
 
 func equalBackend(a, b model.Backend) bool {
-	return a.Member == b.Member && slices.Equal(a.Ports, b.Ports) && slices.EqualFunc(a.Slices, b.Slices, (*model.Slice).Equal)
+	return a.Member == b.Member && a.Share == b.Share && slices.Equal(a.Ports, b.Ports) && slices.EqualFunc(a.Slices, b.Slices, (*model.Slice).Equal)
 }
 
 func equalConflict(a, b model.Conflict) bool {

@@ -80,7 +80,7 @@ func said(key model.ServiceKey, offers map[model.MemberName]*model.Offer, incumb
 		if _, usable := model.Usable(offers[name].Slices); !usable || len(wins[name]) == 0 && len(offers[name].Ports) > 0 {
 			continue
 		}
-		backend := model.Backend{Member: name, Slices: offers[name].Slices}
+		backend := model.Backend{Member: name, Share: offers[name].Share, Slices: offers[name].Slices}
 		for _, port := range out.Ports {
 			if slices.Contains(wins[name], port.Name) {
 				backend.Ports = append(backend.Ports, port.Name)

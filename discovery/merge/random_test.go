@@ -109,6 +109,9 @@ func (m *mesh) key() model.ServiceKey {
 
 func (m *mesh) offer(key model.ServiceKey) *model.Offer {
 	offer := &model.Offer{Key: key, Type: model.ServiceType(m.random.IntN(2)), Exported: time.Unix(int64(m.random.IntN(3)), 0), Traits: anyTraits(m.random)}
+	if m.random.IntN(4) == 0 {
+		offer.Share = model.Share{Weight: uint32(m.random.IntN(3)), Drained: m.random.IntN(2) == 0}
+	}
 	if m.random.IntN(3) == 0 {
 		offer.Incumbent = model.MemberName(fmt.Sprintf("m%d", m.random.IntN(4)))
 	}

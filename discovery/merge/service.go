@@ -72,7 +72,7 @@ func backendOf(one export, ports []model.Port, won map[string]struct{}) (model.B
 	if _, usable := model.Usable(one.offer.Slices); !usable {
 		return model.Backend{}, false
 	}
-	backend := model.Backend{Member: one.member, Slices: one.offer.Slices}
+	backend := model.Backend{Member: one.member, Share: one.offer.Share, Slices: one.offer.Slices}
 	for _, port := range ports {
 		if _, serves := won[port.Name]; serves {
 			backend.Ports = append(backend.Ports, port.Name)

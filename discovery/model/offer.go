@@ -84,7 +84,9 @@ type Offer struct {
 	// Incumbent is the member that the exporter last saw have its way where exporters
 	// differ; empty where it recorded nobody.
 	Incumbent MemberName
-	Traits    Traits
+	// Share is the exporter's own: others may have theirs.
+	Share  Share
+	Traits Traits
 	// Ports are the service's, in the order of their owner.
 	Ports []Port
 	// Slices hold the endpoints, ordered by the slices' names.

@@ -46,6 +46,8 @@ type Backend struct {
 	// Ports are names of the service's ports that this member serves: traffic for
 	// a port goes only where the port won (KEP-1645).
 	Ports []string
+	// Share is the offer's.
+	Share Share
 	// Slices are the offer's.
 	Slices []*Slice
 }

@@ -142,6 +142,7 @@ func (d *decoder) offers() map[model.ServiceKey]*model.Offer {
 		one.By = model.Dialects(d.word(uint8(model.Upstream | model.GKE)))
 		one.Exported = d.moment()
 		one.Incumbent = model.MemberName(d.text())
+		one.Share = model.Share{Weight: d.weight(), Drained: d.word(1) == 1}
 		one.Traits = d.traits()
 		one.Ports = d.ports()
 		for range d.count() {
@@ -191,6 +192,15 @@ func (d *decoder) seconds() int32 {
 		return 0
 	}
 	return int32(value)
+}
+
+func (d *decoder) weight() uint32 {
+	value := d.unsigned()
+	if value > math.MaxUint32 {
+		d.fail("a weight is too large")
+		return 0
+	}
+	return uint32(value)
 }
 
 func (d *decoder) moment() time.Time {

@@ -91,6 +91,8 @@ func (e *encoder) offers(offers map[model.ServiceKey]*model.Offer) {
 		e.byte(uint8(offer.By))
 		e.out = binary.AppendVarint(e.out, offer.Exported.Unix())
 		e.text(string(offer.Incumbent))
+		e.number(int(offer.Share.Weight))
+		e.flag(offer.Share.Drained)
 		e.traits(&offer.Traits)
 		e.ports(offer.Ports)
 		e.number(len(offer.Slices))

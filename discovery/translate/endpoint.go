@@ -2,6 +2,7 @@ package translate
 
 import (
 	"cmp"
+	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -21,6 +22,8 @@ type group struct {
 	zone     string
 	priority uint32
 	pods     []netip.AddrPort
+	// each is the weight of a pod.
+	each uint32
 	// gateways stand for pods of another network, each for as many as its weight.
 	gateways []netip.AddrPort
 	weights  []uint32
@@ -31,7 +34,8 @@ func inboundGroups(view *model.View, service *model.Service, port model.Port, fr
 	var groups []group
 	for i := range service.Backends {
 		if member := view.Members[from.Member]; member != nil && service.Backends[i].Member == from.Member {
-			groups = podGroups(member, podsOf(&service.Backends[i], port), 0)
+			// Whoever enters was sent here: the others' shares are no matter any more.
+			groups = podGroups(member, podsOf(&service.Backends[i], port), 0, 1)
 		}
 	}
 	return groups
@@ -43,20 +47,22 @@ func egressGroups(view *model.View, service *model.Service, port model.Port, fro
 	var groups []group
 	for i := range service.Backends {
 		member := view.Members[service.Backends[i].Member]
-		if member == nil {
+		each := service.Backends[i].Share.Each()
+		if member == nil || each == 0 {
 			continue
 		}
 		pods := podsOf(&service.Backends[i], port)
 		priority := distance(member, from, service.Traits.Prefer.Or(options.Prefer))
 		if member.Network == from.Network {
-			groups = append(groups, podGroups(member, pods, priority)...)
+			groups = append(groups, podGroups(member, pods, priority, each)...)
 			continue
 		}
 		if to, dialled := remoteOf(member, from, options); dialled && len(pods) > 0 && len(to.gateways) > 0 {
-			groups = append(groups, gatewayGroup(to, member.Region, priority, len(pods)))
+			groups = append(groups, gatewayGroup(to, member.Region, priority, len(pods), each))
 		}
 	}
 	closeGaps(groups)
+	fit(groups)
 	return groups
 }
 
@@ -81,6 +87,30 @@ func closeGaps(groups []group) {
 	for i := range groups {
 		at, _ := slices.BinarySearch(used, groups[i].priority)
 		groups[i].priority = uint32(at)
+	}
+}
+
+// fit scales weights down where those of one locality add up to more than Envoy takes,
+// 32 bits, all by the same factor. None becomes 0, which no endpoint can have.
+func fit(groups []group) {
+	var most uint64
+	for i := range groups {
+		total := uint64(groups[i].each) * uint64(len(groups[i].pods))
+		for _, weight := range groups[i].weights {
+			total += uint64(weight)
+		}
+		most = max(most, total)
+	}
+	if most <= math.MaxUint32 {
+		return
+	}
+	factor := most/math.MaxUint32 + 1
+	scaled := func(weight uint32) uint32 { return uint32(max(uint64(weight)/factor, 1)) }
+	for i := range groups {
+		groups[i].each = scaled(groups[i].each)
+		for j, weight := range groups[i].weights {
+			groups[i].weights[j] = scaled(weight)
+		}
 	}
 }
 
@@ -139,7 +169,7 @@ func zoneName(zone model.Zone) string {
 }
 
 // podGroups splits a member's pods by zone.
-func podGroups(member *model.Member, pods []pod, priority uint32) []group {
+func podGroups(member *model.Member, pods []pod, priority, each uint32) []group {
 	zones := map[string][]netip.AddrPort{}
 	for _, one := range pods {
 		name := zoneName(one.zone)
@@ -147,21 +177,21 @@ func podGroups(member *model.Member, pods []pod, priority uint32) []group {
 	}
 	groups := make([]group, 0, len(zones))
 	for zone, pods := range zones {
-		groups = append(groups, group{member: member.Name, region: member.Region, zone: zone, priority: priority, pods: pods})
+		groups = append(groups, group{member: member.Name, region: member.Region, zone: zone, priority: priority, pods: pods, each: each})
 	}
 	return groups
 }
 
 // gatewayGroup stands for a number of pods behind a member's gateways. Each
 // gateway has an equal share of them, and no less than one.
-func gatewayGroup(to remote, region string, priority uint32, pods int) group {
+func gatewayGroup(to remote, region string, priority uint32, pods int, each uint32) group {
 	out := group{member: to.name, region: region, priority: priority, gateways: to.gateways, weights: make([]uint32, len(to.gateways))}
 	for i := range to.gateways {
 		share := pods / len(to.gateways)
 		if i < pods%len(to.gateways) {
 			share++
 		}
-		out.weights[i] = uint32(max(share, 1))
+		out.weights[i] = uint32(min(uint64(max(share, 1))*uint64(each), math.MaxUint32))
 	}
 	return out
 }
@@ -183,12 +213,23 @@ func assignment(name string, groups []group, checked bool) *endpointv3.ClusterLo
 			Locality: &corev3.Locality{Region: one.region, Zone: one.zone, SubZone: string(one.member)},
 			Priority: one.priority,
 		}
-		locality.LbEndpoints = append(hosts(one.pods, exempt), gatewayHosts(one)...)
+		locality.LbEndpoints = append(podHosts(one, exempt), gatewayHosts(one)...)
 		if len(locality.LbEndpoints) > 0 {
 			load.Endpoints = append(load.Endpoints, locality)
 		}
 	}
 	return load
+}
+
+// podHosts are a group's pods. The weight 1 is Envoy's own.
+func podHosts(of group, check *endpointv3.Endpoint_HealthCheckConfig) []*endpointv3.LbEndpoint {
+	endpoints := hosts(of.pods, check)
+	if of.each > 1 {
+		for _, endpoint := range endpoints {
+			endpoint.LoadBalancingWeight = wrapperspb.UInt32(of.each)
+		}
+	}
+	return endpoints
 }
 
 func gatewayHosts(of group) []*endpointv3.LbEndpoint {

@@ -66,7 +66,7 @@ func Peers(view *model.View, from model.Vantage, options Options) Set {
 		if !dialled {
 			continue
 		}
-		set.addCluster(peerCluster(to), []group{gatewayGroup(to, member.Region, 0, 1)})
+		set.addCluster(peerCluster(to), []group{gatewayGroup(to, member.Region, 0, 1, 1)})
 	}
 	return set
 }

@@ -54,8 +54,10 @@ type serviceInput struct {
 }
 
 type backendInput struct {
-	Member model.MemberName `json:"member"`
-	Ports  []string         `json:"ports"` // NAME TARGET; the first word is a port's name
+	Weight  uint32           `json:"weight"`
+	Drained bool             `json:"drained"`
+	Member  model.MemberName `json:"member"`
+	Ports   []string         `json:"ports"` // NAME TARGET; the first word is a port's name
 	// Endpoints are ADDRESS[ ZONE[ HEALTH]].
 	Endpoints []string `json:"endpoints"`
 }
@@ -119,7 +121,7 @@ func serviceOf(t testing.TB, asked serviceInput) *model.Service {
 		service.Ports = append(service.Ports, portOf(t, text))
 	}
 	for _, one := range asked.Backends {
-		backend := model.Backend{Member: one.Member}
+		backend := model.Backend{Member: one.Member, Share: model.Share{Weight: one.Weight, Drained: one.Drained}}
 		slice := &model.Slice{Name: "one"}
 		for _, text := range one.Ports {
 			name, target, _ := strings.Cut(text, " ")

@@ -3,6 +3,8 @@ package watch
 import (
 	"fmt"
 	"maps"
+	"math"
+	"strconv"
 	"strings"
 	"unique"
 
@@ -37,15 +39,30 @@ func packExport(from *serviceExport, in model.Dialects) object {
 			d.add(DropMetadata, name)
 		}
 	}
-	prefer, err := preference.Parse(from.Annotations[v1alpha1.AnnotationPrefer])
-	if err != nil {
-		out.export.flaw = fmt.Sprintf("annotation %s is not used: %v", v1alpha1.AnnotationPrefer, err)
-	}
-	out.export.prefer = model.Preference(unique.Make(prefer).Value())
+	out.export.wishes(from.Annotations)
 	out.export.labels = metadata(from.Spec.ExportedLabels, &d, func(value string) bool { return len(validation.IsValidLabelValue(value)) == 0 })
 	out.export.annotations = metadata(from.Spec.ExportedAnnotations, &d, func(string) bool { return true })
 	out.size, out.drops = out.export.size(), d.result()
 	return out
+}
+
+// wishes are what the annotations ask for; what is wrong with one of them is kept, too.
+func (e *export) wishes(annotations map[string]string) {
+	prefer, err := preference.Parse(annotations[v1alpha1.AnnotationPrefer])
+	if err != nil {
+		e.flaw = fmt.Sprintf("annotation %s is not used: %v", v1alpha1.AnnotationPrefer, err)
+	}
+	e.prefer = model.Preference(unique.Make(prefer).Value())
+	text, said := annotations[v1alpha1.AnnotationWeight]
+	if !said {
+		return
+	}
+	weight, err := strconv.ParseUint(text, 10, 32)
+	if err != nil {
+		e.flaw = fmt.Sprintf("annotation %s is not used: %.40q is no number from 0 to %d", v1alpha1.AnnotationWeight, text, uint32(math.MaxUint32))
+		return
+	}
+	e.share = model.Share{Weight: uint32(weight), Drained: weight == 0}
 }
 
 // metadata keeps what may stand on an import: with keys that Kubernetes takes, and
@@ -91,7 +108,7 @@ func (e *export) size() int {
 }
 
 func (e *export) equal(other *export) bool {
-	return e.created.Equal(other.created) && e.incumbent == other.incumbent && e.prefer == other.prefer && e.flaw == other.flaw &&
+	return e.created.Equal(other.created) && e.incumbent == other.incumbent && e.prefer == other.prefer && e.share == other.share && e.flaw == other.flaw &&
 		maps.Equal(e.labels, other.labels) && maps.Equal(e.annotations, other.annotations)
 }
 

@@ -121,6 +121,18 @@ func TestPackExports(t *testing.T) {
 			export{flaw: `annotation eastwest.dev/prefer is not used: "cheapest" is none of none, nearest, or a list of own, region, region=NAME and member=NAME`},
 			nil,
 		},
+		"a weight":      {func(e *serviceExport) { e.Annotations = map[string]string{"eastwest.dev/weight": "4294967295"} }, export{share: model.Share{Weight: 4294967295}}, nil},
+		"a weight of 0": {func(e *serviceExport) { e.Annotations = map[string]string{"eastwest.dev/weight": "0"} }, export{share: model.Share{Drained: true}}, nil},
+		"a weight that is too large": {
+			func(e *serviceExport) { e.Annotations = map[string]string{"eastwest.dev/weight": "4294967296"} },
+			export{flaw: `annotation eastwest.dev/weight is not used: "4294967296" is no number from 0 to 4294967295`},
+			nil,
+		},
+		"a negative weight": {
+			func(e *serviceExport) { e.Annotations = map[string]string{"eastwest.dev/weight": "-1"} },
+			export{flaw: `annotation eastwest.dev/weight is not used: "-1" is no number from 0 to 4294967295`},
+			nil,
+		},
 		"an incumbent that no member can be": {
 			func(e *serviceExport) { e.Annotations = map[string]string{"eastwest.dev/incumbent": "../West"} },
 			export{},

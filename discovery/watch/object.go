@@ -54,6 +54,7 @@ type export struct {
 	created   time.Time
 	incumbent model.MemberName
 	prefer    model.Preference
+	share     model.Share
 	// flaw is what is wrong with what it asks for; it is exported all the same.
 	flaw                string
 	labels, annotations map[string]string

@@ -177,6 +177,7 @@ func offer(s *session, key model.ServiceKey, last *model.Offer) (*model.Offer, *
 	}
 	if by != nil {
 		next.By, next.Exported, next.Incumbent = by.in, by.created, by.incumbent
+		next.Share = by.share
 		next.Traits.Labels, next.Traits.Annotations, next.Traits.Prefer = by.labels, by.annotations, by.prefer
 	}
 	next.Traits.Prefer = next.Traits.Prefer.Or(s.policy.rule(key).prefer)
@@ -225,7 +226,7 @@ func reuse(s *session, next, last *model.Offer) *model.Offer {
 }
 
 func sameOffer(a, b *model.Offer) bool {
-	return a.Type == b.Type && a.By == b.By && a.Exported.Equal(b.Exported) && a.Incumbent == b.Incumbent && a.Traits.Equal(b.Traits) && slices.Equal(a.Ports, b.Ports) &&
+	return a.Type == b.Type && a.By == b.By && a.Exported.Equal(b.Exported) && a.Incumbent == b.Incumbent && a.Share == b.Share && a.Traits.Equal(b.Traits) && slices.Equal(a.Ports, b.Ports) &&
 		slices.EqualFunc(a.Slices, b.Slices, (*model.Slice).Equal)
 }
 
