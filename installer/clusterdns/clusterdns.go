@@ -80,13 +80,24 @@ func leftover(one *corev1.ConfigMap) bool {
 	return one.Labels[LabelMade] == "true" && len(one.Data) == 0
 }
 
-// Hook is one place where a cluster's DNS is told of the zone.
+// set writes one key of a ConfigMap.
+func set(out *corev1.ConfigMap, key, text string) {
+	if out.Data == nil {
+		out.Data = map[string]string{}
+	}
+	out.Data[key] = text
+}
+
+// Hook is one place where a cluster's DNS is told of the zone. The errors of Point and
+// Restore are a *Conflict where a person must decide.
 type Hook struct {
 	// Place says where, for people.
 	Place string
 	// Point returns the object with the zone, Restore without it.
 	Point   func(Target) (Change, error)
 	Restore func(Target) (Change, error)
+	// Steps are what a person does instead of Point.
+	Steps func(Target) []string
 }
 
 // Unsupported is why nothing is written: the DNS belongs to somebody who would undo
@@ -120,7 +131,7 @@ func Hooks(f Facts) ([]Hook, error) {
 	var hooks []Hook
 	switch owner := ownerOf(main); {
 	case importsCustom(main.Data[corefileKey]):
-		hooks = append(hooks, customHook(f.ConfigMaps[Custom]))
+		hooks = append(hooks, besideCorefile(main, customHook(f.ConfigMaps[Custom])))
 	case owner != nil:
 		return nil, owner
 	default:
@@ -135,6 +146,27 @@ func Hooks(f Facts) ([]Hook, error) {
 	return hooks, nil
 }
 
+// Places are all hooks where something of ours may be, whoever keeps the DNS now: what
+// was entered once is to be found again.
+func Places(f Facts) []Hook {
+	var hooks []Hook
+	if f.Operator != nil {
+		hooks = append(hooks, operatorHook(f.Operator))
+	}
+	if have := f.ConfigMaps[KubeDNS]; have != nil {
+		hooks = append(hooks, stubHook(have))
+	}
+	if have := f.ConfigMaps[Custom]; have != nil {
+		hooks = append(hooks, customHook(have))
+	}
+	for _, name := range []string{CoreDNS, NodeLocal} {
+		if have := f.ConfigMaps[name]; have != nil && have.Data[corefileKey] != "" {
+			hooks = append(hooks, corefileHook(have, boundTo(have.Data[corefileKey])))
+		}
+	}
+	return hooks
+}
+
 // importsCustom reports whether a Corefile takes in the servers of the ConfigMap
 // coredns-custom.
 func importsCustom(corefile string) bool {
@@ -144,4 +176,17 @@ func importsCustom(corefile string) bool {
 		}
 	}
 	return false
+}
+
+// besideCorefile is a hook into what a Corefile imports: what that itself serves counts,
+// too.
+func besideCorefile(main *corev1.ConfigMap, hook Hook) Hook {
+	point := hook.Point
+	hook.Point = func(t Target) (Change, error) {
+		if by := serving(main.Data[corefileKey], t.Zone); by != "" {
+			return Change{}, taken("the Corefile in ConfigMap "+main.Namespace+"/"+main.Name, by)
+		}
+		return point(t)
+	}
+	return hook
 }

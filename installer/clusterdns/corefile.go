@@ -2,85 +2,158 @@ package clusterdns
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 )
 
-// What is ours in a Corefile stands between these lines.
-const (
-	begin = "# eastwest: begin"
-	end   = "# eastwest: end"
-)
-
-// server is the block that forwards the zone. The cache keeps answers for as long as
-// they say, and no longer than a few seconds in any case.
-func server(t Target, bind string) string {
-	var text strings.Builder
-	fmt.Fprintf(&text, "%s:53 {\n    errors\n    cache 5\n", t.Zone)
-	if bind != "" {
-		fmt.Fprintf(&text, "    bind %s\n", bind)
-	}
-	fmt.Fprintf(&text, "    forward . %s\n}\n", strings.Join(t.Servers, " "))
-	return text.String()
-}
-
 // corefileHook enters the zone into a Corefile. A server that is bound to addresses
 // leaves others of that port alone.
 func corefileHook(have *corev1.ConfigMap, bind string) Hook {
-	changed := func(block string) (Change, error) {
+	place := "the Corefile in ConfigMap " + have.Namespace + "/" + have.Name
+	become := func(text string) Change {
 		out := have.DeepCopy()
-		rest, err := without(have.Data[corefileKey])
-		if err != nil {
-			return Change{}, fmt.Errorf("ConfigMap %s/%s: %w", have.Namespace, have.Name, err)
-		}
-		out.Data[corefileKey] = rest
-		if block != "" {
-			out.Data[corefileKey] = strings.TrimRight(rest, "\n") + "\n" + begin + "\n" + block + end + "\n"
-		}
-		return Change{ConfigMap: out, Same: out.Data[corefileKey] == have.Data[corefileKey]}, nil
+		out.Data[corefileKey] = text
+		return Change{ConfigMap: out, Same: text == have.Data[corefileKey]}
 	}
 	return Hook{
-		Place: "the Corefile in ConfigMap " + have.Namespace + "/" + have.Name,
-		Point: func(t Target) (Change, error) {
-			rest, err := without(have.Data[corefileKey])
-			if err == nil && serves(rest, t.Zone) {
-				return Change{}, fmt.Errorf("ConfigMap %s/%s: its Corefile has a server for %s that is not ours", have.Namespace, have.Name, t.Zone)
-			}
-			return changed(server(t, bind))
+		Place: place,
+		Steps: func(t Target) []string {
+			return byHand("at the end of "+place+" (kubectl -n "+have.Namespace+" edit configmap "+have.Name+")", server(t, bind))
 		},
-		Restore: func(Target) (Change, error) { return changed("") },
+		Point: func(t Target) (Change, error) {
+			text, err := pointed(place, have.Data[corefileKey], server(t, bind))
+			if err != nil {
+				return Change{}, err
+			}
+			if by := serving(have.Data[corefileKey], t.Zone); by != "" {
+				return Change{}, taken(place, by)
+			}
+			return become(text), nil
+		},
+		Restore: func(Target) (Change, error) {
+			text, err := restored(place, have.Data[corefileKey])
+			return become(text), err
+		},
 	}
 }
 
-// without is a Corefile without what is ours.
-func without(corefile string) (string, error) {
-	before, rest, found := strings.Cut(corefile, begin+"\n")
-	if !found {
-		return corefile, nil
+// customHook gives CoreDNS a server in the ConfigMap that it imports from.
+func customHook(have *corev1.ConfigMap) Hook {
+	place := "ConfigMap " + Namespace + "/" + Custom
+	before := ""
+	if have != nil {
+		before = have.Data[customKey]
 	}
-	_, after, closed := strings.Cut(rest, end+"\n")
-	if !closed || strings.Contains(after, begin) {
-		return "", fmt.Errorf("the lines %q and %q in its Corefile do not belong together", begin, end)
+	become := func(text string) Change {
+		out := configMap(have, Custom)
+		if text == "" {
+			delete(out.Data, customKey)
+		} else {
+			set(out, customKey, text)
+		}
+		return Change{ConfigMap: out, Same: text == before, Delete: leftover(out)}
 	}
-	return before + after, nil
+	return Hook{
+		Place: place,
+		Steps: func(t Target) []string {
+			return byHand("as a key of its own, "+customKey+", into "+place, server(t, ""))
+		},
+		Point: func(t Target) (Change, error) {
+			text, err := pointed(place, before, server(t, ""))
+			if err != nil {
+				return Change{}, err
+			}
+			if by := servingCustom(have, t.Zone); by != "" {
+				return Change{}, taken(place, by)
+			}
+			return become(text), nil
+		},
+		Restore: func(Target) (Change, error) {
+			text, err := restored(place, before)
+			return become(text), err
+		},
+	}
 }
 
-// serves reports whether a Corefile has a server for a zone.
-func serves(corefile, zone string) bool {
-	for line := range strings.Lines(corefile) {
-		if line = strings.TrimSpace(line); !strings.HasSuffix(line, "{") {
+// servingCustom is who serves a zone from the ConfigMap that CoreDNS imports from.
+func servingCustom(have *corev1.ConfigMap, zone string) string {
+	if have == nil {
+		return ""
+	}
+	keys := make([]string, 0, len(have.Data))
+	for key := range have.Data {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	for _, key := range keys {
+		if by := serving(have.Data[key], zone); by != "" {
+			return by + ", in its key " + key
+		}
+	}
+	return ""
+}
+
+// pointed is a text with our server at its end.
+func pointed(place, text, block string) (string, error) {
+	found, err := split(text)
+	if err != nil {
+		return "", broken(place, err)
+	}
+	if found.edited && found.block != block {
+		return "", editedSince(place)
+	}
+	if found.block == block && !found.edited {
+		return text, nil // where it stands, somebody may have put it
+	}
+	return with(found.rest, block), nil
+}
+
+// restored is a text without what is ours.
+func restored(place, text string) (string, error) {
+	found, err := split(text)
+	switch {
+	case err != nil:
+		return "", broken(place, err)
+	case found.edited:
+		return "", editedSince(place)
+	}
+	return found.rest, nil
+}
+
+// serving is who answers for a zone by a Corefile, for people; empty for nobody, or
+// us.
+func serving(corefile, zone string) string {
+	found, err := split(corefile)
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(found.rest) {
+		line, _, _ = strings.Cut(strings.TrimSpace(line), "#")
+		names := strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune(" ,\t{", r) })
+		if len(names) == 0 || !slices.ContainsFunc(names, func(name string) bool { return sameZone(name, zone) }) {
 			continue
 		}
-		for _, word := range strings.FieldsFunc(strings.TrimSuffix(line, "{"), func(r rune) bool { return r == ' ' || r == ',' || r == '\t' }) {
-			word = strings.TrimPrefix(word, "dns://")
-			name, _, _ := strings.Cut(word, ":")
-			if strings.EqualFold(strings.TrimSuffix(name, "."), zone) {
-				return true
-			}
+		switch {
+		case names[0] == "kubernetes" || names[0] == "multicluster":
+			return "CoreDNS itself, by its option multicluster (Cilium sets it, too)"
+		case names[0] == "forward":
+			return "a forward for " + zone + " that is not ours"
+		case !strings.HasSuffix(strings.TrimSpace(line), "{"):
+		case strings.Contains(found.rest, "lighthouse"):
+			return "the lighthouse of Submariner"
+		default:
+			return "a server for " + zone + " that is not ours"
 		}
 	}
-	return false
+	return ""
+}
+
+// sameZone compares the address of a server, [dns://]ZONE[:PORT], with a zone.
+func sameZone(address, zone string) bool {
+	name, _, _ := strings.Cut(strings.TrimPrefix(address, "dns://"), ":")
+	return strings.EqualFold(strings.TrimSuffix(name, "."), zone)
 }
 
 // boundTo are the addresses that the servers of a Corefile listen on; empty: all.
@@ -93,27 +166,7 @@ func boundTo(corefile string) string {
 	return ""
 }
 
-// customHook gives CoreDNS a server in the ConfigMap that it imports from.
-func customHook(have *corev1.ConfigMap) Hook {
-	changed := func(block string) (Change, error) {
-		if have == nil && block == "" {
-			return Change{Same: true}, nil
-		}
-		out := configMap(have, Custom)
-		before := out.Data[customKey]
-		if block == "" {
-			delete(out.Data, customKey)
-		} else {
-			if out.Data == nil {
-				out.Data = map[string]string{}
-			}
-			out.Data[customKey] = block
-		}
-		return Change{ConfigMap: out, Same: have != nil && before == block, Delete: leftover(out)}, nil
-	}
-	return Hook{
-		Place:   "ConfigMap " + Namespace + "/" + Custom,
-		Point:   func(t Target) (Change, error) { return changed(server(t, "")) },
-		Restore: func(Target) (Change, error) { return changed("") },
-	}
+// byHand are the steps by which a person enters a server.
+func byHand(where, block string) []string {
+	return []string{fmt.Sprintf("put this %s:\n%s", where, block)}
 }

@@ -77,13 +77,16 @@ func TestCorpus(t *testing.T) {
 				show(t, &out, change.Operator.Object["spec"])
 			} else {
 				show(t, &out, change.ConfigMap.Data)
+				if note := change.ConfigMap.Annotations[AnnotationWritten]; note != "" {
+					fmt.Fprintf(&out, "# %s: %s\n", AnnotationWritten, note)
+				}
 			}
 		}
 		if diff := cmp.Diff(before.facts(), asked.facts()); diff != "" {
 			t.Errorf("the input was changed (-before +after):\n%s", diff)
 		}
 		again(t, facts)
-		restored(t, facts, before.facts())
+		takenBack(t, facts, before.facts())
 		return map[string][]byte{"written.yaml": out.Bytes()}
 	})
 }
@@ -104,26 +107,30 @@ func again(t *testing.T, facts Facts) {
 	}
 }
 
-func restored(t *testing.T, facts, before Facts) {
+func takenBack(t *testing.T, facts, before Facts) {
 	t.Helper()
 	hooks, err := Hooks(facts)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, hook := range hooks {
+	taken := 0
+	for _, hook := range Places(facts) {
 		change, err := hook.Restore(target)
-		if err != nil || change.Same {
-			t.Errorf("%s: nothing is taken back: %v", hook.Place, err)
+		if err != nil {
+			t.Errorf("%s: not taken back: %v", hook.Place, err)
+		}
+		if !change.Same {
+			taken++
 		}
 		facts.take(change)
+	}
+	if taken != len(hooks) {
+		t.Errorf("taken back from %d places, entered into %d", taken, len(hooks))
 	}
 	if diff := cmp.Diff(before, facts); diff != "" {
 		t.Errorf("taken back (-before +after):\n%s", diff)
 	}
-	if hooks, err = Hooks(facts); err != nil {
-		t.Fatal(err)
-	}
-	for _, hook := range hooks {
+	for _, hook := range Places(facts) {
 		if change, err := hook.Restore(target); err != nil || !change.Same {
 			t.Errorf("%s: to take it back again writes something: %v", hook.Place, err)
 		}
