@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"reflect"
 	"sort"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
@@ -19,8 +20,12 @@ type FieldDiff struct {
 	New string `json:"new,omitempty"`
 }
 
-// maxValue is how much of a value a diff shows, in bytes.
-const maxValue = 120
+// maxValue is how much of a value a diff shows, in bytes; of a text in lines, of which
+// only those that differ are shown, it is maxLines.
+const (
+	maxValue = 120
+	maxLines = 600
+)
 
 // ignored are the fields the API server writes by itself.
 var ignored = map[string]bool{
@@ -33,7 +38,11 @@ func diff(live, wanted *unstructured.Unstructured) []FieldDiff {
 	var found []FieldDiff
 	secret := wanted.GetKind() == "Secret"
 	walk("", live.Object, wanted.Object, func(path string, before, after any) {
-		found = append(found, FieldDiff{Path: path, Old: show(before, secret, path), New: show(after, secret, path)})
+		limit := maxValue
+		if !secret {
+			before, after, limit = differing(before, after)
+		}
+		found = append(found, FieldDiff{Path: path, Old: show(before, secret, path, limit), New: show(after, secret, path, limit)})
 	})
 	sort.Slice(found, func(i, j int) bool { return found[i].Path < found[j].Path })
 	return found
@@ -66,7 +75,7 @@ func walk(path string, before, after any, report func(path string, before, after
 }
 
 // show is a value for people. The content of Secrets is shown as a hash.
-func show(value any, secret bool, path string) string {
+func show(value any, secret bool, path string, limit int) string {
 	if value == nil {
 		return ""
 	}
@@ -78,8 +87,34 @@ func show(value any, secret bool, path string) string {
 		sum := sha256.Sum256(text)
 		return "sha256:" + hex.EncodeToString(sum[:6])
 	}
-	if len(text) > maxValue {
-		return string(text[:maxValue]) + "..."
+	if len(text) > limit {
+		return string(text[:limit]) + "..."
 	}
 	return string(text)
+}
+
+// differing cuts two texts in lines down to those between their common beginning and
+// their common end; one of which nothing is left is nil. limit is how much of them to
+// show.
+func differing(before, after any) (left, right any, limit int) {
+	old, isText := before.(string)
+	wanted, both := after.(string)
+	if !isText || !both || !strings.Contains(old, "\n") || !strings.Contains(wanted, "\n") {
+		return before, after, maxValue
+	}
+	a, b := strings.SplitAfter(old, "\n"), strings.SplitAfter(wanted, "\n")
+	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
+		a, b = a[1:], b[1:]
+	}
+	for len(a) > 0 && len(b) > 0 && a[len(a)-1] == b[len(b)-1] {
+		a, b = a[:len(a)-1], b[:len(b)-1]
+	}
+	return lines(a), lines(b), maxLines
+}
+
+func lines(all []string) any {
+	if len(all) == 0 {
+		return nil
+	}
+	return strings.Join(all, "")
 }

@@ -14,10 +14,12 @@ import (
 func (a *Applier) Apply(ctx context.Context, plan *Plan, done func(Change)) error {
 	for _, change := range plan.Changes {
 		var err error
-		switch change.Action {
-		case Created, Configured:
+		switch {
+		case change.edit:
+			err = a.write(ctx, change)
+		case change.Action == Created, change.Action == Configured:
 			_, err = a.patch(ctx, change.object, false)
-		case Deleted:
+		case change.Action == Deleted:
 			err = a.delete(ctx, change.object)
 		}
 		if err != nil {

@@ -34,6 +34,8 @@ type Change struct {
 	Diff []FieldDiff `json:"diff,omitempty"`
 
 	object *unstructured.Unstructured
+	// edit is true where the object is not ours, see EditPlan.
+	edit bool
 }
 
 // Object is the change's object as "Kind namespace/name".
