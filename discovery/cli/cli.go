@@ -28,7 +28,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		return problem.New(problem.Input, "", "%v", err).WithFix("see eastwest-agent --help")
 	})
-	root.AddCommand(newRun(stderr), newDrain(stderr), newVersion())
+	root.AddCommand(newRun(stderr), newDrain(stderr), newLookup(), newVersion())
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return problem.ExitOK

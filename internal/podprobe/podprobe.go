@@ -1,6 +1,7 @@
 // Package podprobe dials URLs from inside a cluster: one throwaway pod tries all
-// of them at once and says of each whether TLS and HTTP worked. It knows nothing
-// of what answers there and writes nothing but that pod, which it deletes.
+// of them at once and says of each whether TLS and HTTP worked, or runs one command.
+// It knows nothing of what answers there and writes nothing but that pod, which it
+// deletes.
 package podprobe
 
 import (
@@ -41,8 +42,10 @@ type Result struct {
 // Options say where the pod runs.
 type Options struct {
 	Namespace string
-	// Image needs sh and curl.
+	// Image needs sh and curl; for Command, the command.
 	Image string
+	// PullSecrets are those of the namespace that the image needs.
+	PullSecrets []corev1.LocalObjectReference
 	// Life bounds the pod, default 60 s.
 	Life time.Duration
 }
@@ -75,10 +78,25 @@ func Run(ctx context.Context, kube kubernetes.Interface, options Options, target
 	if len(targets) == 0 {
 		return nil, nil
 	}
-	pods := kube.CoreV1().Pods(options.Namespace)
-	pod, err := pods.Create(ctx, podFor(options, targets), metav1.CreateOptions{})
+	text, err := execute(ctx, kube, podFor(options, targets))
 	if err != nil {
-		return nil, fmt.Errorf("create probe pod in namespace %s: %w", options.Namespace, err)
+		return nil, err
+	}
+	return parse(text, len(targets))
+}
+
+// Command runs one command of the image in a pod, and returns what it printed, however
+// it ended.
+func Command(ctx context.Context, kube kubernetes.Interface, options Options, command ...string) ([]byte, error) {
+	return execute(ctx, kube, podOf(options, command, nil))
+}
+
+// execute runs a pod to its end, reads its log, and deletes it.
+func execute(ctx context.Context, kube kubernetes.Interface, wanted *corev1.Pod) ([]byte, error) {
+	pods := kube.CoreV1().Pods(wanted.Namespace)
+	pod, err := pods.Create(ctx, wanted, metav1.CreateOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("create probe pod in namespace %s: %w", wanted.Namespace, err)
 	}
 	defer func() {
 		// The pod must go also when ctx has ended; it ends by itself otherwise.
@@ -99,7 +117,7 @@ func Run(ctx context.Context, kube kubernetes.Interface, options Options, target
 	if err != nil {
 		return nil, fmt.Errorf("read log of probe pod %s/%s: %w", pod.Namespace, pod.Name, err)
 	}
-	return parse(text, len(targets))
+	return text, nil
 }
 
 func podFor(options Options, targets []Target) *corev1.Pod {
@@ -112,6 +130,11 @@ func podFor(options Options, targets []Target) *corev1.Pod {
 			corev1.EnvVar{Name: "CA_" + number, Value: literal(string(target.CA))},
 			corev1.EnvVar{Name: "TO_" + number, Value: literal(connectTo)})
 	}
+	return podOf(options, []string{"sh", "-c", script}, environment)
+}
+
+// podOf is a pod that may do nothing but run its command.
+func podOf(options Options, command []string, environment []corev1.EnvVar) *corev1.Pod {
 	no, yes, user := false, true, int64(1337)
 	life := int64(options.Life / time.Second)
 	if life == 0 {
@@ -127,14 +150,14 @@ func podFor(options Options, targets []Target) *corev1.Pod {
 		},
 		Spec: corev1.PodSpec{
 			RestartPolicy: corev1.RestartPolicyNever, ActiveDeadlineSeconds: &life,
-			AutomountServiceAccountToken: &no, EnableServiceLinks: &no,
+			AutomountServiceAccountToken: &no, EnableServiceLinks: &no, ImagePullSecrets: options.PullSecrets,
 			SecurityContext: &corev1.PodSecurityContext{
 				RunAsNonRoot: &yes, RunAsUser: &user,
 				SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 			},
 			Containers: []corev1.Container{{
 				Name: "probe", Image: options.Image, ImagePullPolicy: corev1.PullIfNotPresent,
-				Command: []string{"sh", "-c", script}, Env: environment,
+				Command: command, Env: environment,
 				SecurityContext: &corev1.SecurityContext{
 					AllowPrivilegeEscalation: &no,
 					Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
