@@ -7,6 +7,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/yaml"
 
 	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
@@ -42,6 +43,7 @@ func (in *Installer) upWithoutMesh(ctx context.Context) error {
 	}
 	in.Agent(ctx)
 	in.plainGateway(ctx)
+	in.pointDNS(ctx)
 	return in.connectAgents(ctx)
 }
 
@@ -64,7 +66,7 @@ func (in *Installer) Agent(ctx context.Context) {
 		if err != nil {
 			return err
 		}
-		if _, err := in.applySet(ctx, s, apply.Set{Name: agentSet, Objects: objects}); err != nil || in.options.DryRun || in.options.NoWait {
+		if _, err := in.applySet(ctx, s, apply.Set{Name: agentSet, Objects: objects, Types: kindsOf(types)}); err != nil || in.options.DryRun || in.options.NoWait {
 			return err
 		}
 		return s.applier.Wait(ctx, objects)
@@ -79,6 +81,9 @@ func (in *Installer) agentObjects(s *site) ([]*unstructured.Unstructured, error)
 	delete(wanted, "apiVersion")
 	delete(wanted, "kind")
 	layers := []render.Values{in.mesh.Spec.Agent.Values, {"image": in.mesh.Spec.Images.Agent, "config": wanted}}
+	if in.mesh.Spec.DNS == config.DNSOff {
+		layers = append(layers, render.Values{"dns": map[string]any{"enabled": false}})
+	}
 	if in.besideIstio() {
 		layers = append(layers, s.besideIstioValues()...)
 	}
@@ -211,6 +216,16 @@ func (in *Installer) agentTypes(ctx context.Context, s *site) ([]*unstructured.U
 		types = append(types, one)
 	}
 	return types, nil
+}
+
+// kindsOf are the kinds that types define.
+func kindsOf(types []*unstructured.Unstructured) []schema.GroupKind {
+	kinds := make([]schema.GroupKind, len(types))
+	for i, one := range types {
+		kinds[i].Group, _, _ = unstructured.NestedString(one.Object, "spec", "group")
+		kinds[i].Kind, _, _ = unstructured.NestedString(one.Object, "spec", "names", "kind")
+	}
+	return kinds
 }
 
 // oursToWrite reports whether a type that is there may be written over: it is

@@ -3,6 +3,7 @@ package installer
 import (
 	"context"
 	"errors"
+	"slices"
 	"sort"
 	"sync"
 
@@ -59,7 +60,12 @@ func eachLink[L any](links []L, do func(L)) {
 
 // sweep deletes probe pods that a killed run left in a member.
 func (in *Installer) sweep(ctx context.Context, s *site, all bool) error {
-	return podprobe.Sweep(ctx, s.member.Kube, in.probeNamespace(), all)
+	for _, namespace := range slices.Compact([]string{in.probeNamespace(), agentNamespace}) {
+		if err := podprobe.Sweep(ctx, s.member.Kube, namespace, all); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (in *Installer) links() ([]config.Link, error) {

@@ -50,6 +50,7 @@ func (in *Installer) plainStatus(ctx context.Context, read map[string]facts.Clus
 	for _, s := range in.sites {
 		status.Members = append(status.Members, in.plainMember(s, read[s.name()]))
 	}
+	in.fillDNS(ctx, status.Members)
 	links, err := in.links()
 	if err != nil {
 		return nil, err

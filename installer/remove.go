@@ -17,6 +17,9 @@ import (
 func (in *Installer) Leave(ctx context.Context, name string) error {
 	in.each(ctx, "leave", func(ctx context.Context, s *site) error {
 		if s.name() == name {
+			if err := in.restoreDNS(ctx, s); err != nil {
+				return err
+			}
 			if err := in.removeSets(ctx, s, func(set string) bool { return set != trustSet }); err != nil {
 				return err
 			}
@@ -51,6 +54,9 @@ func (in *Installer) listLeftovers(leaving string) {
 func (in *Installer) Down(ctx context.Context, purgeTrust bool) error {
 	in.each(ctx, "down", func(ctx context.Context, s *site) error {
 		purged := false
+		if err := in.restoreDNS(ctx, s); err != nil {
+			return err
+		}
 		err := in.removeSets(ctx, s, func(set string) bool {
 			if set == trustSet {
 				purged = purgeTrust

@@ -18,6 +18,8 @@ type Report struct {
 	Findings   []preflight.Finding `json:"findings,omitempty"`
 	Merges     []preflight.Merge   `json:"merges,omitempty"`
 	Links      []LinkReport        `json:"links,omitempty"`
+	// DNS is what became of the members' own DNS.
+	DNS []DNSReport `json:"dns,omitempty"`
 	// Verification is the proof by traffic, where a run ended with one.
 	Verification *report.Report `json:"verification,omitempty"`
 
@@ -69,6 +71,7 @@ func (in *Installer) Report() Report {
 	answer := in.report
 	answer.APIVersion, answer.Kind, answer.DryRun = v1alpha1.APIVersion, "Report", in.options.DryRun
 	answer.Clusters = nil
+	answer.DNS = slices.Clone(in.report.DNS)
 	for _, s := range in.sites {
 		one := ClusterReport{Name: s.name(), Changes: in.report.changes[s.name()]}
 		if s.facts != nil {

@@ -43,7 +43,11 @@ type MemberStatus struct {
 	// Gateway is where peers dial it.
 	Gateway []string `json:"gateway,omitempty"`
 	Exposed bool     `json:"exposed"`
-	Error   string   `json:"error,omitempty"`
+	// DNS says whether the cluster's own DNS asks the agent for clusterset.local:
+	// pointed, by-hand, conflict, elsewhere, none or unknown; DNSDetail why.
+	DNS       string `json:"dns,omitempty"`
+	DNSDetail string `json:"dnsDetail,omitempty"`
+	Error     string `json:"error,omitempty"`
 }
 
 // LinkStatus is one wanted link of a Status.
@@ -119,6 +123,7 @@ func (in *Installer) Status(ctx context.Context) (*Status, error) {
 		}
 		status.Members = append(status.Members, one)
 	}
+	in.fillDNS(ctx, status.Members)
 	links, err := in.links()
 	if err != nil {
 		return nil, err
@@ -213,7 +218,7 @@ func (in *Installer) Doctor(ctx context.Context) ([]preflight.Finding, error) {
 	}
 	refused := in.Preflight(ctx, checks...)
 	roots, different := compare(ctx)
-	found := append(in.Report().Findings, roots...)
+	found := append(append(in.Report().Findings, roots...), in.doctorDNS(ctx)...)
 	sort.SliceStable(found, func(i, j int) bool { return found[i].Severity < found[j].Severity })
 	return found, errors.Join(refused, different)
 }

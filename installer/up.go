@@ -37,6 +37,7 @@ func (in *Installer) Up(ctx context.Context) error {
 		return err
 	}
 	if in.besideIstio() {
+		in.pointDNS(ctx)
 		return in.connectThroughAgents(ctx)
 	}
 	return in.CreateMesh(ctx)

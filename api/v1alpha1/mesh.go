@@ -28,6 +28,10 @@ type MeshSpec struct {
 	Dataplane string `json:"dataplane,omitempty"`
 	// Agent is the discovery agent of every member.
 	Agent Agent `json:"agent,omitempty"`
+	// DNS says who makes the clusters' own DNS ask the agents for clusterset.local:
+	// "auto" (default) writes it where that lasts, "manual" prints the steps, "off"
+	// leaves it out, and the agents do not answer.
+	DNS string `json:"dns,omitempty"`
 	// IstioNamespace is the namespace of istiod, default istio-system.
 	IstioNamespace string `json:"istioNamespace,omitempty"`
 	// Gateway is the default for every member's gateway.

@@ -29,6 +29,9 @@ type Set struct {
 	Name string
 	// Objects wanted. They are labelled as members when they are applied.
 	Objects []*unstructured.Unstructured
+	// Types are the kinds that a set before this one brings: a dry run may come before
+	// the cluster knows them.
+	Types []schema.GroupKind
 }
 
 func (s Set) parentName() string { return FieldManager + "-" + s.Name }

@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -96,7 +97,7 @@ func (a *Applier) Plan(ctx context.Context, set Set) (*Plan, error) {
 	group.SetLimit(parallel)
 	for i, one := range wanted {
 		group.Go(func() error {
-			change, err := a.compare(groupCtx, one)
+			change, err := a.compare(groupCtx, set, one)
 			changes[i] = change
 			return err
 		})
@@ -130,11 +131,14 @@ func (a *Applier) liveParent(ctx context.Context, set Set) (*unstructured.Unstru
 }
 
 // compare finds out what applying one object would do.
-func (a *Applier) compare(ctx context.Context, wanted *unstructured.Unstructured) (Change, error) {
+func (a *Applier) compare(ctx context.Context, set Set, wanted *unstructured.Unstructured) (Change, error) {
 	change := Change{
 		Action: Created, Kind: wanted.GetKind(), Namespace: wanted.GetNamespace(), Name: wanted.GetName(), object: wanted,
 	}
 	client, err := a.resource(wanted)
+	if meta.IsNoMatchError(err) && slices.Contains(set.Types, wanted.GroupVersionKind().GroupKind()) {
+		return change, nil
+	}
 	if err != nil {
 		return change, a.explain(wanted, "plan", err)
 	}

@@ -76,7 +76,7 @@ func printReport(env *Env, global *globalFlags, report installer.Report, diffs b
 		if err := table.Flush(); err != nil {
 			return err
 		}
-		return printLinks(out, report)
+		return errors.Join(printLinks(out, report), printDNS(out, report))
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/eastwest-mesh/eastwest/installer"
 	"github.com/eastwest-mesh/eastwest/installer/config"
+	"github.com/eastwest-mesh/eastwest/installer/verify/report"
 )
 
 // upFlags are those of up and plan.
@@ -18,8 +19,8 @@ type upFlags struct {
 	trust  trustFlags
 	verify verifyFlags
 
-	dataplane, trustDomain string
-	agent                  bool
+	dataplane, trustDomain, dns string
+	agent                       bool
 }
 
 func (u *upFlags) add(flags *pflag.FlagSet) {
@@ -32,6 +33,7 @@ func (u *upFlags) add(flags *pflag.FlagSet) {
 	u.peers.images.addAgent(flags)
 	flags.StringVar(&u.dataplane, "dataplane", "", "what carries the traffic: istio, or envoy driven by our agent (default: what is found)")
 	flags.BoolVar(&u.agent, "agent", false, "beside Istio: run our agent, which holds and renews all credentials, and answers istiod without Secrets")
+	flags.StringVar(&u.dns, "dns", "", "who makes each cluster's own DNS ask our agent for clusterset.local: auto, manual prints the steps, off (default auto)")
 	flags.StringVar(&u.trustDomain, "trust-domain", "", "trust domain of clusters without a mesh (default "+config.DefaultTrustDomain+")")
 }
 
@@ -41,6 +43,9 @@ func (u *upFlags) adjust(mesh *config.Mesh) error {
 		mesh.Spec.Dataplane = u.dataplane
 	}
 	mesh.Spec.Agent.BesideIstio = mesh.Spec.Agent.BesideIstio || u.agent
+	if u.dns != "" {
+		mesh.Spec.DNS = u.dns
+	}
 	if u.trustDomain != "" {
 		mesh.Spec.Trust.Domain = u.trustDomain
 	}
@@ -64,7 +69,11 @@ create-mesh, verify. What is there and works is reused, a second run changes
 nothing. A cluster that fails costs its own rows only.
 
 Clusters that run Istio are joined through their istiods. Clusters without a mesh
-get our discovery agent and an Envoy that it drives. The two kinds are not mixed.`,
+get our discovery agent and an Envoy that it drives. The two kinds are not mixed.
+
+Where there are agents, each cluster's own DNS is made to ask its agent for
+clusterset.local, and a lookup from a pod proves it; what else is in there stays. The
+steps are printed where that would not last, and with --dns manual.`,
 		Example: `  # Two clusters, roots are equal already
   eastwest up --kubeconfig east=east.yaml --kubeconfig west=west.yaml --source-ranges 203.0.113.0/24
 
@@ -97,21 +106,46 @@ get our discovery agent and an Envoy that it drives. The two kinds are not mixed
 	return cmd
 }
 
-// proved runs the proof after the steps. As data both are one answer; the forms
-// that only a proof has hold nothing else.
+// proved runs the proof after the steps. As data all is one answer; the forms that
+// only a proof by traffic has hold nothing else.
 func (s *session) proved(ctx context.Context, flags *verifyFlags) error {
 	switch s.global.output {
 	case "text":
-		return errors.Join(s.report(false), runVerify(ctx, s, flags))
+		s.finish()
+		done := s.in.Report()
+		done.DNS = nil // shown when it is proved
+		printErr := printReport(s.env, s.global, done, false)
+		result, err := s.proveAll(ctx, flags)
+		if result != nil {
+			printErr = errors.Join(printErr, printVerification(s.env.Stdout, s.global.output, result))
+		}
+		return errors.Join(err, s.in.Err(), printErr, printDNS(s.env.Stdout, s.in.Report()))
 	case "json", "yaml":
-		result, err := s.verify(ctx, flags)
+		result, err := s.proveAll(ctx, flags)
 		answer := s.in.Report()
 		answer.Verification = result
-		s.finish()
 		printErr := printReport(s.env, s.global, answer, false)
 		return errors.Join(s.in.Err(), err, printErr)
 	}
-	return errors.Join(runVerify(ctx, s, flags), s.in.Err())
+	result, err := s.proveAll(ctx, flags)
+	if result != nil {
+		err = errors.Join(err, printVerification(s.env.Stdout, s.global.output, result))
+	}
+	return errors.Join(err, s.in.Err())
+}
+
+// proveAll proves traffic and names at once: a cluster's DNS takes its time to load a
+// change. It ends the progress.
+func (s *session) proveAll(ctx context.Context, flags *verifyFlags) (*report.Report, error) {
+	named := make(chan struct{})
+	go func() {
+		defer close(named)
+		s.in.ProveDNS(ctx)
+	}()
+	result, err := s.verify(ctx, flags)
+	<-named
+	s.finish()
+	return result, err
 }
 
 func newPlan(env *Env, global *globalFlags) *cobra.Command {

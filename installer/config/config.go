@@ -23,6 +23,13 @@ const (
 	DataplaneEnvoy = "envoy"
 )
 
+// Who makes the clusters' own DNS ask the agents for clusterset.local.
+const (
+	DNSAuto   = "auto"
+	DNSManual = "manual"
+	DNSOff    = "off"
+)
+
 // Of a mesh without Istio nobody but the mesh file can say these.
 const (
 	DefaultMesh        = "eastwest"
@@ -92,6 +99,7 @@ func Default(mesh *Mesh) {
 	mesh.APIVersion, mesh.Kind = v1alpha1.APIVersion, v1alpha1.KindMesh
 	spec := &mesh.Spec
 	setDefault(&spec.Topology, "full")
+	setDefault(&spec.DNS, DNSAuto)
 	setDefault(&spec.IstioNamespace, DefaultIstioNamespace)
 	setDefault(&spec.Gateway.Namespace, spec.IstioNamespace)
 	if len(spec.Expose.Hosts) == 0 {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -56,6 +57,9 @@ func Validate(mesh *Mesh) error {
 	}
 	if form := mesh.Spec.Dataplane; form != "" && form != DataplaneIstio && form != DataplaneEnvoy {
 		add(problem.New(problem.Input, "InvalidDataplane", "data plane %s", quote(form)).WithFix("use istio or envoy, or leave it out"))
+	}
+	if form := mesh.Spec.DNS; form != "" && !slices.Contains([]string{DNSAuto, DNSManual, DNSOff}, form) {
+		add(problem.New(problem.Input, "InvalidDNS", "dns %s", quote(form)).WithFix("use auto, manual or off"))
 	}
 	if domain := mesh.Spec.Trust.Domain; domain != "" && len(validation.IsDNS1123Subdomain(domain)) > 0 {
 		add(problem.New(problem.Input, "InvalidName", "trust domain %s is no DNS name", quote(domain)).
