@@ -61,17 +61,20 @@ func (in *Installer) proveSite(ctx context.Context, s *site, row *DNSReport) err
 	}
 	in.tell(Event{Cluster: s.name(), Step: dnsStep, State: Note, Text: text})
 	outcome, err := in.lookUp(ctx, s, row, patience)
-	if err != nil {
+	switch {
+	case err != nil && row.State != dnsPointed:
+		in.tell(Event{Cluster: s.name(), Step: dnsStep, State: Note, Text: err.Error()})
+	case err != nil:
 		row.Hop, row.Detail = hopProbe, err.Error()
 		row.Fix = fmt.Sprintf("look at pods and events there: kubectl -n %s get events", agentNamespace)
-	} else {
+	default:
 		row.judge(outcome)
 	}
 	switch {
+	case row.State != dnsPointed && row.Answer == "":
+		return nil
 	case row.Hop == "":
 		in.tell(Event{Cluster: s.name(), Step: dnsStep, State: Note, Text: dnslookup.Name + " is answered: " + row.Answer})
-		return nil
-	case row.State != dnsPointed:
 		return nil
 	}
 	failure := problem.New(problem.Unverified, "DNSNotAnswered", "pods get no answer for %s; the way breaks at: %s: %s", clusterZone, row.Hop, row.Detail).
@@ -105,14 +108,11 @@ func (in *Installer) lookupOptions(secrets []corev1.LocalObjectReference, patien
 // judge says what a lookup proves.
 func (r *DNSReport) judge(outcome dnslookup.Outcome) {
 	resolver, agent := outcome.Resolver, outcome.Agent
-	if r.Answer = resolver.Answer; resolver.Answer == dnslookup.Version {
-		r.Steps = nil
-		return
+	if r.Answer = resolver.Answer; resolver.Answer == dnslookup.Version || r.State != dnsPointed {
+		return // or a person is told already what to do
 	}
 	const reload = "kubectl -n kube-system rollout restart deployment coredns; look at its log, and whether its Corefile has the line reload"
 	switch {
-	case resolver.Answer != "" && r.State != dnsPointed:
-		return // somebody else answers, and was there first
 	case resolver.Answer != "":
 		r.Hop, r.Detail = hopLoaded, "another server answers for the zone, with version "+resolver.Answer
 		r.Fix = "find what else the cluster's DNS is told of " + clusterZone + ", or leave it: --dns off"

@@ -9,10 +9,12 @@ import (
 	"strings"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/yaml"
@@ -93,6 +95,10 @@ func TestOnALiveAPIServer(t *testing.T) {
 			t.Errorf("got %v, %v", deployment, err)
 		}
 	})
+	makeCorefile(t, kube)
+	t.Run("what was edited since in the cluster's own DNS is named", func(t *testing.T) {
+		downNamesEdits(t, kube, one)
+	})
 	t.Run("down leaves nothing", func(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
@@ -101,6 +107,7 @@ func TestOnALiveAPIServer(t *testing.T) {
 		}()
 		testapi.Finish(t.Context(), t, kube, apply.Namespace)
 		<-done
+		wantCorefile(t, kube, corefileBefore)
 		for _, kind := range []string{"services", "serviceaccounts", "deployments"} {
 			if left := leftOf(t, kind); strings.Contains(left, "eastwest") {
 				t.Errorf("left: %s", left)
@@ -110,6 +117,56 @@ func TestOnALiveAPIServer(t *testing.T) {
 			t.Errorf("labels of istio-system: %s, before %s", after, before)
 		}
 	})
+}
+
+// A Corefile without an end, and what up puts behind it.
+const (
+	corefileBefore = ".:53 {\n    reload\n}"
+	corefileOurs   = "\n# eastwest: begin b28ce7f9a4c5, after a line without an end\n" +
+		"clusterset.local:53 {\n    errors\n    cache 5\n    forward . 10.96.0.53\n}\n# eastwest: end\n"
+)
+
+// makeCorefile makes the cluster's own DNS one that up has pointed at an agent.
+func makeCorefile(t *testing.T, kube kubernetes.Interface) {
+	t.Helper()
+	coredns := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "coredns"}, Data: map[string]string{"Corefile": corefileBefore + corefileOurs}}
+	if _, err := kube.CoreV1().ConfigMaps("kube-system").Create(t.Context(), coredns, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = kube.CoreV1().ConfigMaps("kube-system").Delete(context.Background(), "coredns", metav1.DeleteOptions{})
+	})
+}
+
+func wantCorefile(t *testing.T, kube kubernetes.Interface, want string) {
+	t.Helper()
+	now, err := kube.CoreV1().ConfigMaps("kube-system").Get(t.Context(), "coredns", metav1.GetOptions{})
+	if err != nil || now.Data["Corefile"] != want {
+		t.Errorf("%v, the Corefile is %q, want %q", err, now.Data["Corefile"], want)
+	}
+}
+
+// downNamesEdits wants a dry run to write nothing, and what is ours and was edited to
+// stay, with a word on what to do.
+func downNamesEdits(t *testing.T, kube kubernetes.Interface, one []string) {
+	t.Helper()
+	write := func(text string) {
+		t.Helper()
+		patch := fmt.Sprintf(`[{"op": "replace", "path": "/data/Corefile", "value": %q}]`, text)
+		if _, err := kube.CoreV1().ConfigMaps("kube-system").Patch(t.Context(), "coredns", types.JSONPatchType, []byte(patch), metav1.PatchOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect(t, problem.ExitOK, []string{"configured  ConfigMap kube-system/coredns"}, nil, append([]string{"down", "--yes", "--dry-run"}, one...)...)
+	wantCorefile(t, kube, corefileBefore+corefileOurs)
+	expect(t, problem.ExitOK, []string{"warn   ClusterDNS [live] no agent answers", "fix: eastwest up, down or leave takes it out"}, nil, append([]string{"doctor"}, one...)...)
+
+	edited := corefileBefore + strings.Replace(corefileOurs, "cache 5", "cache 50", 1)
+	write(edited)
+	expect(t, problem.ExitCluster, nil, []string{"error: cluster live: DNSNotRestored: the Corefile in ConfigMap kube-system/coredns: what eastwest wrote there was edited since", "  fix: take it out by hand"},
+		append([]string{"down", "--yes", "--dry-run"}, one...)...)
+	wantCorefile(t, kube, edited)
+	write(corefileBefore + corefileOurs)
 }
 
 // expect runs a command and looks for parts of what it says.

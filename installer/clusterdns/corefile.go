@@ -2,6 +2,7 @@ package clusterdns
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -20,12 +21,15 @@ func corefileHook(have *corev1.ConfigMap, bind string) Hook {
 	return Hook{
 		Place: place,
 		Steps: func(t Target) []string {
-			return byHand("at the end of "+place+" (kubectl -n "+have.Namespace+" edit configmap "+have.Name+")", server(t, bind))
+			return steps("at the end of "+place+" (kubectl -n "+have.Namespace+" edit configmap "+have.Name+")", server(t, bind))
 		},
 		Point: func(t Target) (Change, error) {
 			text, err := pointed(place, have.Data[corefileKey], server(t, bind))
 			if err != nil {
 				return Change{}, err
+			}
+			if byHand(have.Data[corefileKey], server(t, bind)) {
+				return become(have.Data[corefileKey]), nil
 			}
 			if by := serving(have.Data[corefileKey], t.Zone); by != "" {
 				return Change{}, taken(place, by)
@@ -58,12 +62,15 @@ func customHook(have *corev1.ConfigMap) Hook {
 	return Hook{
 		Place: place,
 		Steps: func(t Target) []string {
-			return byHand("as a key of its own, "+customKey+", into "+place, server(t, ""))
+			return steps("as a key of its own, "+customKey+", into "+place, server(t, ""))
 		},
 		Point: func(t Target) (Change, error) {
 			text, err := pointed(place, before, server(t, ""))
 			if err != nil {
 				return Change{}, err
+			}
+			if have != nil && slices.ContainsFunc(slices.Collect(maps.Values(have.Data)), func(text string) bool { return byHand(text, server(t, "")) }) {
+				return become(before), nil
 			}
 			if by := servingCustom(have, t.Zone); by != "" {
 				return Change{}, taken(place, by)
@@ -166,7 +173,15 @@ func boundTo(corefile string) string {
 	return ""
 }
 
-// byHand are the steps by which a person enters a server.
-func byHand(where, block string) []string {
+// byHand reports whether a person entered our server into a text: it is there, and it is
+// not ours.
+func byHand(text, block string) bool {
+	found, err := split(text)
+	words := func(text string) string { return " " + strings.Join(strings.Fields(text), " ") + " " }
+	return err == nil && strings.Contains(words(found.rest), words(block))
+}
+
+// steps are those by which a person enters a server.
+func steps(where, block string) []string {
 	return []string{fmt.Sprintf("put this %s:\n%s", where, block)}
 }

@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 const plainCorefile = ".:53 {\n    kubernetes cluster.local\n    reload\n}\n"
@@ -84,6 +85,44 @@ func TestStubDomainsThatWereEditedSince(t *testing.T) {
 			wantChange(t, change, err, stubKey, tc.want, tc.conflict)
 			if err == nil && len(change.ConfigMap.Annotations) > 0 {
 				t.Errorf("annotations stay: %v", change.ConfigMap.Annotations)
+			}
+		})
+	}
+}
+
+// TestWhatAPersonEnteredIsLeftAlone: whoever followed the steps has nothing written over
+// it, and nothing taken away.
+func TestWhatAPersonEnteredIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	block := Block(target)
+	operator := func(upstream string) *unstructured.Unstructured {
+		return &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"servers": []any{map[string]any{
+			"name": "theirs", "zones": []any{target.Zone}, "forwardPlugin": map[string]any{"upstreams": []any{upstream}},
+		}}}}}
+	}
+	for name, tc := range map[string]struct {
+		hook     Hook
+		conflict bool
+	}{
+		"a Corefile":                    {corefileHook(named(CoreDNS, corefileKey, plainCorefile+block), ""), false},
+		"a Corefile, indented":          {corefileHook(named(CoreDNS, corefileKey, strings.ReplaceAll(block, "    ", "\t")+plainCorefile), ""), false},
+		"a Corefile, another address":   {corefileHook(named(CoreDNS, corefileKey, plainCorefile+strings.ReplaceAll(block, "0.53", "0.99")), ""), true},
+		"a Corefile, a longer address":  {corefileHook(named(CoreDNS, corefileKey, plainCorefile+strings.ReplaceAll(block, "0.53", "0.53 10.96.0.54")), ""), true},
+		"custom servers":                {customHook(named(Custom, "theirs.server", block)), false},
+		"custom servers, another":       {customHook(named(Custom, "theirs.server", strings.ReplaceAll(block, "0.53", "0.99"))), true},
+		"stub domains":                  {stubHook(named(KubeDNS, stubKey, `{"clusterset.local":["10.96.0.53"]}`)), false},
+		"an operator":                   {operatorHook(operator("10.96.0.53")), false},
+		"an operator, another upstream": {operatorHook(operator("10.96.0.99")), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			change, err := tc.hook.Point(target)
+			var conflict *Conflict
+			if errors.As(err, &conflict) != tc.conflict || !tc.conflict && !change.Same {
+				t.Errorf("point: %+v, %v", change, err)
+			}
+			if change, err := tc.hook.Restore(target); err != nil || !change.Same {
+				t.Errorf("restore: %+v, %v", change, err)
 			}
 		})
 	}

@@ -21,9 +21,13 @@ func operatorHook(have *unstructured.Unstructured) Hook {
 		}
 		ours := slices.IndexFunc(servers, func(one any) bool { return nameOf(one) == operatorServer })
 		for i, one := range servers {
-			if zones := zonesOf(one); i != ours && wanted != nil && slices.ContainsFunc(zones, func(zone string) bool { return sameZone(zone, t.Zone) }) {
-				return Change{}, taken(place, "the entry "+nameOf(one))
+			if i == ours || wanted == nil || !slices.ContainsFunc(zonesOf(one), func(zone string) bool { return sameZone(zone, t.Zone) }) {
+				continue
 			}
+			if ours < 0 && sameEntry(one, wanted) {
+				return Change{Operator: have.DeepCopy(), Same: true}, nil // somebody did it by hand
+			}
+			return Change{}, taken(place, "the entry "+nameOf(one))
 		}
 		out := have.DeepCopy()
 		if ours < 0 && wanted == nil || ours >= 0 && wanted != nil && sameEntry(servers[ours], wanted) {

@@ -38,6 +38,8 @@ func TestPlain(t *testing.T) {
 	}{
 		{"whoever does it again changes nothing", testPlainAgain},
 		{"status", testPlainStatus},
+		{"a pod calls by name", testPlainNames},
+		{"a Corefile is its owner's", testPlainOwnDNS},
 		{"a namespace that is there", testPlainNamespace},
 		{"Ctrl-C", testPlainInterrupted},
 		{"faults", testPlainFaults},

@@ -78,9 +78,13 @@ func (p proof) wantFinding(t *testing.T, check, hop, cluster string, links ...st
 // testPlainUp makes the mesh; up proves it by itself.
 func testPlainUp(t *testing.T) {
 	r := suite.Run(t, 0, up("-o", "json")...)
-	var answer struct{ Verification proof }
+	var answer struct {
+		Verification proof
+		dnsRows
+	}
 	r.Decode(t, &answer)
 	answer.Verification.wantFull(t)
+	answer.wantPointed(t, "1.0.0")
 	t.Logf("up with its proof took %s", r.Took.Round(time.Second))
 }
 
@@ -119,8 +123,8 @@ func testPlainStatus(t *testing.T) {
 	var status struct {
 		Dataplane string
 		Members   []struct {
-			Agent   string
-			Gateway []string
+			Agent, DNS string
+			Gateway    []string
 		}
 		Links []struct {
 			State        string
@@ -132,7 +136,7 @@ func testPlainStatus(t *testing.T) {
 		t.Fatalf("status %+v", status)
 	}
 	for _, m := range status.Members {
-		if m.Agent != "2/2" || len(m.Gateway) != 1 {
+		if m.Agent != "2/2" || m.DNS != "pointed" || len(m.Gateway) != 1 {
 			t.Errorf("member %+v", m)
 		}
 	}
@@ -189,7 +193,7 @@ func wantApart(t *testing.T) {
 	t.Helper()
 	suite.Each(func(i int) {
 		suite.Rejoin(t, i)
-		suite.Kubectl(t, i, "delete", "namespace", "sample", "interrupted", "--ignore-not-found")
+		suite.Kubectl(t, i, "delete", "namespace", "sample", "interrupted", "named", "--ignore-not-found")
 	})
 	suite.Down(t)
 }
