@@ -101,23 +101,25 @@ func TestWhereTheWayToAnAnswerBreaks(t *testing.T) {
 	for name, tc := range map[string]struct {
 		state           string
 		resolver, agent dnslookup.Reply
+		other           string
 		hop, fix        string
 	}{
-		"it is answered":                      {dnsPointed, ours, ours, "", ""},
-		"it is answered, to others than us":   {dnsPointed, ours, silent, "", ""},
-		"the agent is silent":                 {dnsPointed, says("SERVFAIL"), silent, hopAgent, "get pods -l app=eastwest-agent"},
-		"the agent does not know":             {dnsPointed, says("SERVFAIL"), says("SERVFAIL"), hopAgent, "get pods -l app=eastwest-agent"},
-		"the cluster's DNS is silent":         {dnsPointed, silent, ours, hopResolver, "k8s-app=kube-dns"},
-		"the cluster's DNS has not loaded it": {dnsPointed, says("NXDOMAIN"), ours, hopLoaded, "rollout restart"},
-		"the cluster's DNS gets no answer":    {dnsPointed, says("SERVFAIL"), ours, hopForward, "NetworkPolicies"},
-		"somebody else answers":               {dnsPointed, dnslookup.Reply{Code: "NOERROR", Answer: "1.1.0"}, ours, hopLoaded, "--dns off"},
-		"somebody else answers, as is known":  {dnsConflict, dnslookup.Reply{Code: "NOERROR", Answer: "1.1.0"}, ours, "", ""},
-		"nobody has followed the steps":       {dnsByHand, says("NXDOMAIN"), ours, "", ""},
+		"it is answered":                      {dnsPointed, ours, ours, "NXDOMAIN", "", ""},
+		"it is answered, to others than us":   {dnsPointed, ours, silent, "NXDOMAIN", "", ""},
+		"the agent is silent":                 {dnsPointed, says("SERVFAIL"), silent, "NXDOMAIN", hopAgent, "get pods -l app=eastwest-agent"},
+		"the agent does not know":             {dnsPointed, says("SERVFAIL"), says("SERVFAIL"), "NXDOMAIN", hopAgent, "get pods -l app=eastwest-agent"},
+		"the cluster's DNS is silent":         {dnsPointed, silent, ours, "NXDOMAIN", hopResolver, "k8s-app=kube-dns"},
+		"the cluster's DNS has not loaded it": {dnsPointed, says("NXDOMAIN"), ours, "NXDOMAIN", hopLoaded, "rollout restart"},
+		"it is as any zone it does not know":  {dnsPointed, says("SERVFAIL"), ours, "SERVFAIL", hopLoaded, "rollout restart"},
+		"the cluster's DNS gets no answer":    {dnsPointed, says("SERVFAIL"), ours, "NXDOMAIN", hopForward, "NetworkPolicies"},
+		"somebody else answers":               {dnsPointed, dnslookup.Reply{Code: "NOERROR", Answer: "1.1.0"}, ours, "NXDOMAIN", hopLoaded, "--dns off"},
+		"somebody else answers, as is known":  {dnsConflict, dnslookup.Reply{Code: "NOERROR", Answer: "1.1.0"}, ours, "NXDOMAIN", "", ""},
+		"nobody has followed the steps":       {dnsByHand, says("NXDOMAIN"), ours, "NXDOMAIN", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			row := DNSReport{State: tc.state}
-			row.judge(dnslookup.Outcome{Resolver: tc.resolver, Agent: tc.agent})
+			row.judge(dnslookup.Outcome{Resolver: tc.resolver, Agent: tc.agent, Other: dnslookup.Reply{Code: tc.other}})
 			if row.Hop != tc.hop || row.Answer != tc.resolver.Answer || tc.hop != "" && row.Detail == "" || tc.fix == "" && row.Fix != "" || !strings.Contains(row.Fix, tc.fix) {
 				t.Errorf("got %+v, want hop %q and a fix with %q", row, tc.hop, tc.fix)
 			}

@@ -111,7 +111,7 @@ func (r *DNSReport) judge(outcome dnslookup.Outcome) {
 	if r.Answer = resolver.Answer; resolver.Answer == dnslookup.Version || r.State != dnsPointed {
 		return // or a person is told already what to do
 	}
-	const reload = "kubectl -n kube-system rollout restart deployment coredns; look at its log, and whether its Corefile has the line reload"
+	const reload = "kubectl -n kube-system rollout restart deployment coredns; look at its log, which names what it does not reach, and whether its Corefile has the line reload"
 	switch {
 	case resolver.Answer != "":
 		r.Hop, r.Detail = hopLoaded, "another server answers for the zone, with version "+resolver.Answer
@@ -122,9 +122,9 @@ func (r *DNSReport) judge(outcome dnslookup.Outcome) {
 	case resolver.Code == "":
 		r.Hop, r.Detail = hopResolver, "the cluster's DNS does not answer: "+resolver.Error
 		r.Fix = "kubectl -n kube-system get pods -l k8s-app=kube-dns; look for a NetworkPolicy that keeps pods from port 53"
-	case resolver.Code == "SERVFAIL":
+	case resolver.Code == "SERVFAIL" && outcome.Other.Code != "SERVFAIL":
 		r.Hop, r.Detail = hopForward, "the cluster's DNS gets no answer from the agent, which answers others: "+resolver.Text()
-		r.Fix = fmt.Sprintf("let kube-system reach port %s of %s in %s: look at NetworkPolicies; if there are none, %s", agentDNSUnder, agentName, agentNamespace, reload)
+		r.Fix = fmt.Sprintf("let kube-system reach port %s of %s in %s: look at NetworkPolicies there", agentDNSUnder, agentName, agentNamespace)
 	default:
 		r.Hop, r.Detail = hopLoaded, "the cluster's DNS has not loaded the zone: "+resolver.Text()
 		r.Fix = reload

@@ -43,6 +43,8 @@ func TestErrorsOfTheCommandLine(t *testing.T) {
 		"a duration that is none":  {[]string{"drain", "--for", "soon"}, 2, []string{"--for", "fix: "}},
 		"a duration that is long":  {[]string{"drain", "--for", "2h"}, 2, []string{"1h"}},
 		"nobody at the admin port": {[]string{"drain", "--admin", "127.0.0.1:1", "--for", "0s"}, 3, []string{"Envoy does not drain", "127.0.0.1:1"}},
+		"a lookup of nobody":       {[]string{"lookup"}, 2, []string{"--agent", "fix: "}},
+		"a lookup for ever":        {[]string{"lookup", "--agent", "127.0.0.1:1", "--for", "2h"}, 2, []string{"1h"}},
 		"a level that is none":     {[]string{"run", "--log-level", "loud"}, 2, []string{"loud"}},
 	} {
 		t.Run(name, func(t *testing.T) {

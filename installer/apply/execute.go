@@ -6,6 +6,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/eastwest-mesh/eastwest/internal/problem"
 )
 
 // Apply does what the plan says, in its order, and calls done after each
@@ -22,7 +24,11 @@ func (a *Applier) Apply(ctx context.Context, plan *Plan, done func(Change)) erro
 		case change.Action == Deleted:
 			err = a.delete(ctx, change.object)
 		}
-		if err != nil {
+		switch {
+		case err != nil && change.edit && Raced(err):
+			return problem.New(problem.Cluster, "EditedMeanwhile", "somebody else writes it at the same time").
+				On(a.cluster).About(describe(change.object)).Because(err).WithFix("run this again")
+		case err != nil:
 			return a.explain(change.object, "apply", err)
 		}
 		if done != nil {

@@ -9,6 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/eastwest-mesh/eastwest/internal/problem"
 )
 
 // TestLifeOfASet goes through every action. After each run an equal one changes
@@ -164,4 +166,21 @@ func (r *rig) parent(t *testing.T) *unstructured.Unstructured {
 		t.Fatal("the set has no parent")
 	}
 	return parent
+}
+
+// TestAPlanKnowsTheTypesOfTheSetBefore: a dry run comes before the cluster serves them.
+func TestAPlanKnowsTheTypesOfTheSetBefore(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, Options{})
+	property := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "plan.example/v1", "kind": "Property", "metadata": map[string]any{"name": "x"},
+	}}
+	set := r.set(property)
+	_, err := r.Plan(t.Context(), set)
+	wantProblem(t, err, problem.Refused, "MissingCRD", "does not serve plan.example/v1")
+	set.Types = []schema.GroupKind{{Group: "plan.example", Kind: "Property"}}
+	plan := must(r.Plan(t.Context(), set))(t)
+	if got := members(actions(plan.Changes)); !slices.Equal(got, []string{"created Property x"}) {
+		t.Errorf("got %q", got)
+	}
 }

@@ -25,6 +25,10 @@ const Name = "dns-version.clusterset.local"
 // Version is the answer of our agent.
 const Version = "1.0.0"
 
+// nobodys is a name of a zone that nobody serves.
+// Source: RFC 6761 section 6.4.
+const nobodys = "dns-version.eastwest.invalid"
+
 // timeout bounds one question to one server.
 const timeout = 2 * time.Second
 
@@ -57,6 +61,9 @@ type Outcome struct {
 	// it is asked itself.
 	Resolver Reply `json:"resolver"`
 	Agent    Reply `json:"agent"`
+	// Other is what the last of those name servers says of a zone that nobody serves:
+	// one that says the same of ours does not know it. Empty where there is an answer.
+	Other Reply `json:"other"`
 }
 
 // Look asks the name servers of a resolv.conf until they answer, or ctx ends, and the
@@ -80,7 +87,7 @@ func lookAt(ctx context.Context, resolvConf, port, agent string) (Outcome, error
 	defer tick.Stop()
 	for {
 		for _, server := range servers {
-			if out.Resolver = ask(ctx, server); out.Resolver.Code != "" {
+			if out.Resolver = ask(ctx, server, Name); out.Resolver.Code != "" {
 				break // as resolvers do, who try the next one only where nothing comes
 			}
 		}
@@ -89,21 +96,24 @@ func lookAt(ctx context.Context, resolvConf, port, agent string) (Outcome, error
 		}
 		select {
 		case <-ctx.Done():
-			out.Agent = ask(context.WithoutCancel(ctx), agent)
+			out.Agent = ask(ctx, agent, Name)
+			if out.Resolver.Code != "" {
+				out.Other = ask(ctx, out.Resolver.Server, nobodys)
+			}
 			return out, nil
 		case <-tick.C:
 		}
 	}
-	out.Agent = ask(ctx, agent)
+	out.Agent = ask(ctx, agent, Name)
 	return out, nil
 }
 
 // ask asks one server once.
-func ask(ctx context.Context, server string) Reply {
+func ask(ctx context.Context, server, name string) Reply {
 	// A question that has begun is ended, so that the last reply says something.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
-	question := new(dns.Msg).SetQuestion(dns.Fqdn(Name), dns.TypeTXT)
+	question := new(dns.Msg).SetQuestion(dns.Fqdn(name), dns.TypeTXT)
 	message, _, err := new(dns.Client).ExchangeContext(ctx, question, server)
 	if err != nil {
 		return Reply{Server: server, Error: err.Error()}

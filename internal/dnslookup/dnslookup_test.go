@@ -48,7 +48,7 @@ func version(text string) func(*dns.Msg) {
 
 func code(rcode int) func(*dns.Msg) { return func(reply *dns.Msg) { reply.Rcode = rcode } }
 
-// at asks an agent on loopback through an ask of its own.
+// at is a port on loopback.
 func at(port string) string { return net.JoinHostPort("127.0.0.1", port) }
 
 func TestOneQuestion(t *testing.T) {
@@ -71,7 +71,7 @@ func TestOneQuestion(t *testing.T) {
 				tc.answer(reply)
 			}))
 			tc.want.Server = server
-			if diff := cmp.Diff(tc.want, ask(t.Context(), server)); diff != "" {
+			if diff := cmp.Diff(tc.want, ask(t.Context(), server, Name)); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 		})
@@ -97,10 +97,14 @@ func TestItWaitsForTheAnswer(t *testing.T) {
 
 func TestWhereTheWayBreaks(t *testing.T) {
 	t.Parallel()
-	denies := serve(t, "127.0.0.1", "0", code(dns.RcodeNameError))
+	denies := serve(t, "127.0.0.1", "0", func(reply *dns.Msg) {
+		if reply.Rcode = dns.RcodeServerFailure; reply.Question[0].Name == Name+"." {
+			reply.Rcode = dns.RcodeNameError
+		}
+	})
 	answers := serve(t, "127.0.0.1", "0", version(Version))
 	out := look(t, time.Millisecond, denies, answers)
-	if out.Resolver.Code != "NXDOMAIN" || out.Resolver.Answer != "" || out.Agent.Answer != Version {
+	if out.Resolver.Code != "NXDOMAIN" || out.Resolver.Answer != "" || out.Agent.Answer != Version || out.Other.Code != "SERVFAIL" {
 		t.Errorf("got %+v", out)
 	}
 	if text := out.Resolver.Text(); !strings.HasSuffix(text, denies+" says NXDOMAIN") {
