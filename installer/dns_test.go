@@ -148,9 +148,11 @@ func TestWhatStatusSaysOfDNS(t *testing.T) {
 		return inKubeSystem("coredns", map[string]string{"Corefile": text})
 	}
 	gke := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "kube-dns"}}
+	running := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "coredns"}}
 	cloudDNS, none := gke.DeepCopy(), int32(0)
 	cloudDNS.Spec.Replicas = &none
 	stub := inKubeSystem("kube-dns", map[string]string{"stubDomains": `{"clusterset.local":["10.96.0.53"]}`})
+	unused := inKubeSystem("kube-dns", map[string]string{"stubDomains": `{"clusterset.local":["10.0.0.1"]}`})
 	for name, tc := range map[string]struct {
 		objects []runtime.Object
 		want    string
@@ -163,6 +165,7 @@ func TestWhatStatusSaysOfDNS(t *testing.T) {
 		"somebody else answers":                    {[]runtime.Object{inKubeSystem("coredns", map[string]string{"Corefile": corefile + "clusterset.local:53 {\n}\n"}), agent}, dnsConflict},
 		"kube-dns":                                 {[]runtime.Object{gke, stub, agent}, dnsPointed},
 		"kube-dns that Cloud DNS has pushed":       {[]runtime.Object{cloudDNS, stub, agent}, dnsByHand},
+		"kube-dns beside CoreDNS, which answers":   {[]runtime.Object{gke, running, unused, at("10.96.0.53"), agent}, dnsPointed},
 		"kube-dns beside a copy of CoreDNS's file": {[]runtime.Object{gke, stub, coredns, agent}, dnsPointed},
 	} {
 		t.Run(name, func(t *testing.T) {

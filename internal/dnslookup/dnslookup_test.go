@@ -112,10 +112,27 @@ func TestWhereTheWayBreaks(t *testing.T) {
 	}
 }
 
-func look(t *testing.T, bound time.Duration, resolver, agent string) Outcome {
+// TestServersAreAskedAsResolversDo: one that denies has answered, one that is silent
+// has not.
+func TestServersAreAskedAsResolversDo(t *testing.T) {
+	t.Parallel()
+	port := serve(t, "127.0.0.2", "0", version(Version))
+	if out := look(t, time.Millisecond, port, port, "127.0.0.3", "127.0.0.2"); out.Resolver.Answer != Version {
+		t.Errorf("the first is silent, and the second is not asked: %+v", out)
+	}
+	serve(t, "127.0.0.4", port, code(dns.RcodeNameError))
+	if out := look(t, time.Millisecond, port, port, "127.0.0.4", "127.0.0.2"); out.Resolver.Code != "NXDOMAIN" {
+		t.Errorf("the first denies, and the second is asked: %+v", out)
+	}
+}
+
+func look(t *testing.T, bound time.Duration, resolver, agent string, servers ...string) Outcome {
 	t.Helper()
+	if len(servers) == 0 {
+		servers = []string{"127.0.0.1"}
+	}
 	file := filepath.Join(t.TempDir(), "resolv.conf")
-	if err := os.WriteFile(file, []byte("nameserver 127.0.0.1\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("nameserver "+strings.Join(servers, "\nnameserver ")+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), bound)
