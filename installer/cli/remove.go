@@ -20,8 +20,9 @@ func newLeave(env *Env, global *globalFlags) *cobra.Command {
 		Use: "leave CLUSTER", GroupID: "mesh",
 		Short: "Take one cluster out of the mesh",
 		Long: `Removes, on all named clusters, the credentials that lead to or from CLUSTER, and
-the gateway and exposure that eastwest made in it. What could not be reached is
-listed, and a later run cleans it up.`,
+the gateway and exposure that eastwest made in it. What it entered into the DNS of
+CLUSTER is taken out, and all else in there stays; what somebody edited since is named.
+What could not be reached is listed, and a later run cleans it up.`,
 		Example: `  eastwest leave west -f mesh.yaml
   eastwest leave west --kubeconfig east=east.yaml --kubeconfig west=west.yaml --yes`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -57,7 +58,8 @@ func newDown(env *Env, global *globalFlags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "down", GroupID: "mesh",
 		Short: "Remove all that eastwest made from the named clusters",
-		Long: `Removes gateways, exposures, accounts and remote secrets that eastwest made. The
+		Long: `Removes gateways, exposures, accounts and remote secrets that eastwest made, and takes
+out of each cluster's own DNS just what it entered. The
 CA material in cacerts stays, unless --purge-trust: istiod then goes back to the
 CA it made for itself, and istiod and all workloads are restarted.`,
 		Example: `  eastwest down -f mesh.yaml
