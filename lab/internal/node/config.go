@@ -139,6 +139,8 @@ imageGCHighThresholdPercent: 100
 imageMinimumGCAge: 8760h
 # The defaults make a pod Ready late and slow to go on a busy host.
 nodeStatusUpdateFrequency: 5s
+# How soon files of a ConfigMap follow it; by default that takes a minute and more.
+syncFrequency: 10s
 serializeImagePulls: false
 `, c.Cgroup(), c.ContainerdSocket(), c.Path(caCert), c.Path(serverCert), c.Path(serverKey),
 		c.DNSIP(), c.Path(resolvFile), c.Path("pods"), c.Path(volumePluginDir))
