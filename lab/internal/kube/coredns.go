@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// corefile answers for the cluster's own names only: the lab has no route to
-// any other name server.
+// corefile answers for the cluster's own names only: the lab has no route to any
+// other name server. It follows its configuration within seconds.
 const corefile = `.:53 {
     errors
     health
@@ -17,7 +17,7 @@ const corefile = `.:53 {
     }
     cache 5
     loop
-    reload
+    reload 5s 2s
 }
 `
 
