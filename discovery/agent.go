@@ -84,6 +84,10 @@ type Agent struct {
 	meshID  *meshid.Keeper
 	names   *resolve.Resolver
 	metrics *metrics.Registry
+	// imports writes the objects of multi-cluster Services; clusterset is the set that
+	// the own cluster says it is in.
+	imports    *mcs.Writer
+	clusterset atomic.Pointer[string]
 	// addresses keeps the advertised addresses of members beside Istio.
 	addresses *advertised.Keeper
 	// keeper is nil where no snapshot is written.
@@ -136,6 +140,7 @@ func New(ctx context.Context, o Options) (*Agent, error) {
 			prefer: o.Settings.Prefer, admit: admitted(o.Settings.File.Admit),
 		},
 	}
+	a.imports = a.importWriter()
 	if folder := o.Settings.File.Snapshot.Folder; folder != "" {
 		a.keeper = &snapshot.Keeper{Folder: folder, Latest: a.remembered, Wake: a.loop.subscribe(), Log: o.Log}
 	}
@@ -261,7 +266,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		Cluster: a.cluster, View: a.view, Own: a.own, Sidecars: a.publisher == nil, Prefer: a.Settings.Prefer, Families: a.families, Log: a.Log,
 		Wakes: []<-chan struct{}{a.loop.subscribe(), a.cluster.Changed()},
 	}
-	imports, answers := a.importWriter(), a.newAnswerer()
+	answers := a.newAnswerer()
 	shows := &status.Writer{Client: a.dynamic, Members: a.statuses, Wake: a.loop.subscribe(), Log: a.Log}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.cluster.Run(ctx) })
@@ -296,7 +301,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		group.Go(func() error { return a.publisher.Serve(ctx, listener) })
 	}
 	group.Go(func() error {
-		lead(ctx, a.kube, a.Namespace, leaseName, a.Pod, a.Log, func(term context.Context) { a.write(term, writes, imports, shows) })
+		lead(ctx, a.kube, a.Namespace, leaseName, a.Pod, a.Log, func(term context.Context) { a.write(term, writes, shows) })
 		return nil
 	})
 	return group.Wait()
@@ -351,12 +356,13 @@ func (a *Agent) issue(ctx context.Context, group *errgroup.Group) {
 }
 
 // write is the work of the one replica that writes.
-func (a *Agent) write(ctx context.Context, derived *derived.Writer, imports *mcs.Writer, shows *status.Writer) {
+func (a *Agent) write(ctx context.Context, derived *derived.Writer, shows *status.Writer) {
 	a.writes.Store(true)
 	defer a.writes.Store(false)
 	var group sync.WaitGroup
 	group.Go(func() { shows.Run(ctx) })
 	group.Go(func() { a.addresses.Run(ctx) })
+	group.Go(func() { a.knowClusterset(ctx) })
 	if file := a.Settings.File.Members; file.Source == settings.SourceSecrets {
 		renewer := &renew.Renewer{Kube: a.kube, Namespace: file.Namespace, Log: a.Log}
 		group.Go(func() { renewer.Run(ctx) })
@@ -369,7 +375,7 @@ func (a *Agent) write(ctx context.Context, derived *derived.Writer, imports *mcs
 		group.Go(func() { keeper.Run(ctx) })
 	}
 	group.Go(func() { derived.Run(ctx) })
-	group.Go(func() { imports.Run(ctx) })
+	group.Go(func() { a.imports.Run(ctx) })
 	group.Wait()
 }
 

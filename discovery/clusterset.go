@@ -81,9 +81,13 @@ func (d *answerer) repack() {
 	if _, known := a.cluster.Ports(); state == nil || !known {
 		return // what the own cluster has is not known yet
 	}
-	own := a.loop.translation.from
+	own, view := a.loop.translation.from, state.View
+	if !a.Settings.File.MCS.On() {
+		// That no name exists is said: a server that is silent would be waited for.
+		view = &model.View{Members: view.Members}
+	}
 	d.server.Set(dns.Make(d.server.Zone(), dns.Source{
-		View: state.View, Complete: state.Complete, From: own, Prefer: a.Settings.Prefer, Namespace: a.cluster.HasNamespace,
+		View: view, Complete: state.Complete, From: own, Prefer: a.Settings.Prefer, Namespace: a.cluster.HasNamespace,
 		Addresses: func(key model.ServiceKey) []netip.Addr {
 			_, addresses := a.cluster.Address(key)
 			return addresses

@@ -20,6 +20,7 @@ func (a *Agent) importWriter() *mcs.Writer {
 				return a.cluster.Address(key)
 			}}
 		},
+		Off: !a.Settings.File.MCS.On(), Foreign: a.Settings.File.MCS.Foreign,
 		Wakes: []<-chan struct{}{a.loop.subscribe(), a.cluster.Changed()}, Log: a.Log,
 	}
 }

@@ -54,7 +54,7 @@ func newMembers(a *Agent, own v1alpha1.MemberRecord) *members {
 			record.UID = last.Member.UID // what was pinned stays pinned
 		}
 		return watch.Options{
-			Record: record, Last: last, Exports: file.Exports.Policy, StaleAfter: a.Settings.StaleAfter,
+			Record: record, Last: last, Exports: file.Exports.Policy, NoServiceExports: !file.MCS.On(), StaleAfter: a.Settings.StaleAfter,
 			Limits: watch.Limits{
 				Services: int(*file.Limits.Services), Endpoints: int(*file.Limits.Endpoints),
 				Bytes: int(*file.Limits.Bytes), EventsPerSecond: int(*file.Limits.EventsPerSecond),

@@ -140,6 +140,7 @@ func (a *Agent) shown(one *standing, state *State) status.Member {
 	if result, known := a.prober.Result(one.name); known {
 		out.Link = &status.Link{OK: result.OK, Hop: string(result.Hop), Message: result.Message, RTT: result.RTT}
 	}
+	out.Feature = a.feature(one, state)
 	if result, known := a.addresses.Result(one.name); known {
 		out.Addresses = &status.Addresses{Problem: result.Problem, Restored: result.Last}
 	}

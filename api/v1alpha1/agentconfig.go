@@ -32,6 +32,9 @@ type AgentConfig struct {
 	SyncDeadline string `json:"syncDeadline,omitempty"`
 	// Listen are the addresses that the agent serves on.
 	Listen AgentListen `json:"listen,omitempty"`
+	// MCS is whether, and in which dialects, the cluster takes part in multi-cluster
+	// Services.
+	MCS AgentMCS `json:"mcs,omitzero"`
 	// DNS answers for the names of multi-cluster services.
 	DNS AgentDNS `json:"dns,omitempty"`
 	// Facade answers the local istiod in the place of other members' API servers.

@@ -37,12 +37,28 @@ type MemberClusterStatus struct {
 	// Link is what connecting to the gateways found out; absent for members of the
 	// same network.
 	Link *MemberLink `json:"link,omitempty"`
+	// MultiClusterServices is how the member stands in multi-cluster Services, in the
+	// words of GKE's feature state.
+	MultiClusterServices *MemberServices `json:"multiClusterServices,omitempty"`
 	// LastEvent is when the member last said anything.
 	LastEvent *metav1.Time `json:"lastEvent,omitempty"`
 	// CredentialExpiry is when the agent's credential for the member ends.
 	CredentialExpiry *metav1.Time `json:"credentialExpiry,omitempty"`
 	// Conditions are Ready, and Reachable for the gateways.
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// MemberServices is how a member stands in multi-cluster Services.
+type MemberServices struct {
+	// Code is OK, WARNING, FAILED or ERROR, Description why: it begins with the words
+	// that GKE has for that state.
+	Code        string `json:"code"`
+	Description string `json:"description"`
+	// UpdateTime is when code or description last changed.
+	UpdateTime metav1.Time `json:"updateTime"`
+	// Warnings name exports that are larger than is good, or in namespaces that
+	// clusters have for other purposes. They are served all the same.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // MemberLink is the way from the agent's cluster to a member.

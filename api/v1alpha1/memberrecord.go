@@ -64,6 +64,9 @@ const (
 	// AnnotationIncumbent records, on a ServiceExport, the member whose values hold
 	// where exporters differ.
 	AnnotationIncumbent = "eastwest.dev/incumbent"
+	// AnnotationOff marks, with the value true, the ServiceExports of a cluster that
+	// takes no part in multi-cluster Services: they count for nobody.
+	AnnotationOff = "eastwest.dev/off"
 	// ManagedByAgent is the value of endpointslice.kubernetes.io/managed-by on
 	// slices that the agent wrote.
 	ManagedByAgent = "eastwest-agent.eastwest.dev"

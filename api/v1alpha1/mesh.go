@@ -32,6 +32,8 @@ type MeshSpec struct {
 	// "auto" (default) writes it where that lasts, "manual" prints the steps, "off"
 	// leaves it out, and the agents do not answer.
 	DNS string `json:"dns,omitempty"`
+	// MCS is the switch of multi-cluster Services.
+	MCS MCS `json:"mcs,omitzero"`
 	// IstioNamespace is the namespace of istiod, default istio-system.
 	IstioNamespace string `json:"istioNamespace,omitempty"`
 	// Gateway is the default for every member's gateway.
@@ -96,6 +98,13 @@ type Agent struct {
 	// Exports lists services that every member exports where it has them, beside
 	// those with a ServiceExport.
 	Exports []ExportRule `json:"exports,omitempty"`
+}
+
+// MCS is the switch of multi-cluster Services in every member.
+type MCS struct {
+	// Enabled turns them on or off. Unset: as the cluster's agent has it now, and on
+	// where there is none yet.
+	Enabled *bool `json:"enabled,omitempty"`
 }
 
 // Expose says which services are reachable through the gateways.

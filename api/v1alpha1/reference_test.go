@@ -30,7 +30,7 @@ func TestReference(t *testing.T) {
 			"The files of the agent",
 			"`agent.yaml` configures it, in " + header(KindAgentConfig) +
 				" One `NAME.member.yaml` beside a `NAME.kubeconfig` is the record of a peer, in " + header(KindMemberRecord),
-			[]string{"agentconfig.go", "memberrecord.go"},
+			[]string{"agentconfig.go", "multiclusterservices.go", "memberrecord.go"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

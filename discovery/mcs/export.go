@@ -149,12 +149,7 @@ const tooManyClusters = "TooManyClusters"
 // withinLimits is the condition of that name.
 func withinLimits(service *model.Service) metav1.Condition {
 	cut := service.Cut
-	pods := cut.Endpoints
-	for i := range service.Backends {
-		for _, slice := range service.Backends[i].Slices {
-			pods += len(slice.Endpoints)
-		}
-	}
+	pods := podsOf(service) + cut.Endpoints
 	var over, reasons []string
 	for _, one := range []struct {
 		count, cut, most int

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -17,7 +18,6 @@ import (
 	"k8s.io/client-go/dynamic/dynamicinformer"
 	"k8s.io/client-go/tools/cache"
 
-	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
 	"github.com/eastwest-mesh/eastwest/discovery/model"
 )
 
@@ -134,12 +134,12 @@ func (o *objects) apply(ctx context.Context, which int, object *unstructured.Uns
 	return nil
 }
 
-// record notes the incumbent on an export that was seen. It is no apply: that would
-// make an export anew that was deleted meanwhile.
-func (o *objects) record(ctx context.Context, seen *unstructured.Unstructured, incumbent model.MemberName) error {
+// annotate sets an annotation of an export that was seen; nil takes it away. It is no
+// apply: that would make an export anew that was deleted meanwhile.
+func (o *objects) annotate(ctx context.Context, seen *unstructured.Unstructured, key string, value any) error {
 	namespace, name := seen.GetNamespace(), seen.GetName()
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
-		"uid": seen.GetUID(), "annotations": map[string]string{v1alpha1.AnnotationIncumbent: string(incumbent)},
+		"uid": seen.GetUID(), "annotations": map[string]any{key: value},
 	}})
 	if err != nil {
 		return fmt.Errorf("encode a patch: %w", err)
@@ -149,6 +149,21 @@ func (o *objects) record(ctx context.Context, seen *unstructured.Unstructured, i
 		return fmt.Errorf("patch ServiceExport %s/%s: %w", namespace, name, err)
 	}
 	return nil
+}
+
+// release gives up the status of an object as far as it is ours: whoever applies
+// nothing gives up all that he applied before.
+func (o *objects) release(ctx context.Context, which int, seen *unstructured.Unstructured) error {
+	if !slices.ContainsFunc(seen.GetManagedFields(), func(entry metav1.ManagedFieldsEntry) bool {
+		return entry.Manager == manager && entry.Subresource == "status"
+	}) {
+		return nil
+	}
+	nothing := &unstructured.Unstructured{}
+	nothing.SetGroupVersionKind(seen.GroupVersionKind())
+	nothing.SetNamespace(seen.GetNamespace())
+	nothing.SetName(seen.GetName())
+	return o.apply(ctx, which, nothing, "status")
 }
 
 // remove deletes the import that was seen, and no other of its name.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -36,12 +37,19 @@ type Writer struct {
 	// in a namespace.
 	Vantage   func(own *model.Member) Vantage
 	Namespace func(name string) bool
+	// Off has nothing of ours be there: imports go, and exports are marked as ones that
+	// count for nobody.
+	Off bool
+	// Foreign are dialects of which it is known that somebody else owns them here.
+	Foreign []v1alpha1.ForeignDialect
 	// Wakes get a value when any of that may have changed.
 	Wakes []<-chan struct{}
 	Log   *slog.Logger
 
 	wake chan struct{}
 	open [2]*objects
+	// said is what Standing returns; nil before it is known.
+	said atomic.Pointer[Standing]
 }
 
 // dialects are both APIs.
@@ -144,12 +152,25 @@ func (w *Writer) Once(ctx context.Context, now time.Time) error {
 		return nil
 	}
 	var failures []error
-	for _, one := range w.open {
-		if one != nil && one.known() {
+	var owned []v1alpha1.ForeignDialect
+	for i, one := range w.open {
+		owner, err := w.owner(dialects[i], one)
+		if owner != "" {
+			owned = append(owned, v1alpha1.ForeignDialect{Group: dialects[i].group, Owner: owner})
+		}
+		switch {
+		case err != nil:
+			failures = append(failures, err)
+		case one == nil || !one.known():
+		case w.Off || owner != "":
+			failures = append(failures, w.withdraw(ctx, one, owner == ""))
+		default:
 			failures = append(failures, w.writeImports(ctx, one, view, complete, metav1.NewTime(now)), w.writeExports(ctx, one, view, metav1.NewTime(now)))
 		}
 	}
-	return errors.Join(failures...)
+	err := errors.Join(failures...)
+	w.stand(owned, err)
+	return err
 }
 
 // writeImports makes the imports of a dialect, and deletes those of ours that nobody
@@ -241,8 +262,14 @@ func (w *Writer) writeExports(ctx context.Context, in *objects, view *model.View
 }
 
 func (w *Writer) writeExport(ctx context.Context, in *objects, wanted *Export, last *unstructured.Unstructured, now metav1.Time) error {
-	if wanted.Incumbent != "" && last.GetAnnotations()[v1alpha1.AnnotationIncumbent] != string(wanted.Incumbent) {
-		if err := in.record(ctx, last, wanted.Incumbent); err != nil {
+	annotations := last.GetAnnotations()
+	if wanted.Incumbent != "" && annotations[v1alpha1.AnnotationIncumbent] != string(wanted.Incumbent) {
+		if err := in.annotate(ctx, last, v1alpha1.AnnotationIncumbent, string(wanted.Incumbent)); err != nil {
+			return err
+		}
+	}
+	if _, marked := annotations[v1alpha1.AnnotationOff]; marked {
+		if err := in.annotate(ctx, last, v1alpha1.AnnotationOff, nil); err != nil {
 			return err
 		}
 	}

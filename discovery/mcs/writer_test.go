@@ -1,6 +1,7 @@
 package mcs
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -37,6 +38,7 @@ type rig struct {
 	client dynamic.Interface
 	writer *Writer
 	wake   chan struct{}
+	stop   func()
 
 	mu       sync.Mutex
 	services map[model.ServiceKey]*model.Service
@@ -97,13 +99,23 @@ func newRig(t *testing.T) *rig {
 		},
 		Wakes: []<-chan struct{}{r.wake},
 	}
+	r.start(t)
+	t.Cleanup(func() { r.stop() })
+	return r
+}
+
+// start runs the Writer until stop.
+func (r *rig) start(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		r.writer.Run(t.Context())
+		r.writer.Run(ctx)
 	}()
-	t.Cleanup(func() { <-done })
-	return r
+	r.stop = func() {
+		cancel()
+		<-done
+	}
 }
 
 func (r *rig) view() (*model.View, bool) {
@@ -317,6 +329,8 @@ func TestALife(t *testing.T) {
 		}
 		r.settled(t, r.imports(), "ours takes its place", has("Ready", metav1.ConditionTrue, "Ready"))
 	})
+	t.Run("another controller's imports are the end of ours, in its dialect", func(t *testing.T) { r.testForeign(t, inGKE) })
+	t.Run("where it is off nothing of ours is there", func(t *testing.T) { r.testOff(t, inGKE) })
 	t.Run("an export that was deleted meanwhile does not come back", func(t *testing.T) {
 		if err := r.exports().Delete(t.Context(), shop.Name, metav1.DeleteOptions{}); err != nil {
 			t.Fatal(err)
@@ -338,4 +352,59 @@ func (r *rig) patch(t *testing.T, in dynamic.ResourceInterface, text string) {
 	if _, err := in.Patch(t.Context(), shop.Name, "application/merge-patch+json", []byte(text), metav1.PatchOptions{}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// testForeign has Submariner write an import, and take it away again.
+func (r *rig) testForeign(t *testing.T, inGKE dynamic.ResourceInterface) {
+	theirs := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "multicluster.x-k8s.io/v1beta1", "kind": "ServiceImport",
+		"metadata": map[string]any{"name": "theirs", "namespace": shop.Namespace, "labels": map[string]any{"lighthouse.submariner.io/sourceName": "x"}},
+		"spec":     map[string]any{"type": "Headless", "ports": []any{}},
+	}}
+	made, err := r.imports().Create(t.Context(), theirs, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.gone(t, r.imports(), "ours goes")
+	r.settled(t, r.exports(), "nothing is said of the export", func(object *unstructured.Unstructured) bool {
+		return len(conditionsOf(object)) == 0 && len(object.GetAnnotations()) == 1 // that of an earlier step
+	})
+	if _, err := r.get(t, inGKE); err != nil {
+		t.Errorf("the other dialect: %v", err)
+	}
+	eventually(t, "the owner is named", func() error {
+		if said, _ := r.writer.Standing(); len(said.Foreign) != 1 || said.Foreign[0] != (v1alpha1.ForeignDialect{Group: v1alpha1.MCSUpstream, Owner: "Submariner"}) {
+			return fmt.Errorf("standing is %+v", said)
+		}
+		return nil
+	})
+	if now, err := r.imports().Get(t.Context(), "theirs", metav1.GetOptions{}); err != nil || now.GetResourceVersion() != made.GetResourceVersion() {
+		t.Errorf("theirs was touched: %v", err)
+	}
+	if err := r.imports().Delete(t.Context(), "theirs", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	r.settled(t, r.imports(), "ours comes back", has("Ready", metav1.ConditionTrue, "Ready"))
+	r.settled(t, r.exports(), "the export has its conditions again", has("Ready", metav1.ConditionFalse, "Pending"))
+}
+
+// testOff runs a Writer where the switch is off, and one where it is on again.
+func (r *rig) testOff(t *testing.T, inGKE dynamic.ResourceInterface) {
+	r.stop()
+	r.writer.Off = true
+	r.start(t)
+	r.gone(t, r.imports(), "ours goes")
+	r.gone(t, inGKE, "in both dialects")
+	r.settled(t, r.exports(), "the export counts for nobody", func(object *unstructured.Unstructured) bool {
+		_, recorded := object.GetAnnotations()[v1alpha1.AnnotationIncumbent]
+		return len(conditionsOf(object)) == 0 && !recorded && object.GetAnnotations()[v1alpha1.AnnotationOff] == "true"
+	})
+	r.stop()
+	r.writer.Off = false
+	r.start(t)
+	r.settled(t, r.imports(), "imported again", has("Ready", metav1.ConditionTrue, "Ready"))
+	r.settled(t, r.exports(), "the export counts again", func(object *unstructured.Unstructured) bool {
+		_, marked := object.GetAnnotations()[v1alpha1.AnnotationOff]
+		return !marked && len(conditionsOf(object)) > 0
+	})
 }

@@ -87,6 +87,7 @@ func TestRejects(t *testing.T) {
 		"checks below none":           {least + "limits: {checks: -1}\n", []string{"limits.checks is -1: it must be from 0 to 20000"}},
 		"checks for a whole core":     {least + "limits: {checks: 20001}\n", []string{"limits.checks is 20001"}},
 		"a data plane":                {least + "dataPlane: nginx\n", []string{`dataPlane "nginx" is not one of envoy, none`}},
+		"a dialect":                   {least + "mcs: {foreign: [{group: istio.io, owner: x}]}\n", []string{`mcs.foreign[0].group "istio.io" is not one of multicluster.x-k8s.io, net.gke.io`}},
 		"a source":                    {least + "members: {source: etcd}\n", []string{`members.source "etcd" is not one of secrets, folder`}},
 		"a folder without path":       {least + "members: {source: folder}\n", []string{`members.folder "" is not an absolute path`}},
 		"a folder unasked":            {least + "members: {folder: /x}\n", []string{"members.folder is set, but members.source is secrets"}},

@@ -41,6 +41,9 @@ func validate(settings *Settings) []error {
 		add(flaw("locality.prefer: %v", err))
 	}
 	settings.Prefer = model.Preference(prefer)
+	for i, one := range file.MCS.Foreign {
+		add(oneOf(fmt.Sprintf("mcs.foreign[%d].group", i), one.Group, v1alpha1.MCSUpstream, v1alpha1.MCSGKE))
+	}
 	settings.StaleAfter, err = duration("staleAfter", file.StaleAfter)
 	add(err)
 	settings.SyncDeadline, err = duration("syncDeadline", file.SyncDeadline)

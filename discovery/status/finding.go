@@ -188,24 +188,26 @@ func ofLinks(m Member) []finding {
 		return found
 	}
 	for _, one := range m.Links {
-		wrong := finding{v1alpha1.CodeError, one.Reason + ": " + one.Message, "give its gateway an address, or its record an advertised one"}
-		switch one.Reason {
-		case "IdentityInvalid":
-			wrong.fix = "write its record again with eastwest create-mesh or up, with one trust domain for all members"
-		case "GatewayDenied":
-			wrong.fix = Remedy(one.Reason)
-		case "GatewayUnresolved":
-			wrong.fix = "see whether pods of this cluster can look the name up, or advertise an IP address in its record"
-			if len(m.Gateways) > 0 {
-				wrong.code = v1alpha1.CodeWarning
-			}
-		}
-		if m.Services == 0 {
+		wrong := finding{v1alpha1.CodeError, one.Reason + ": " + one.Message, linkRemedy(one.Reason)}
+		if m.Services == 0 || one.Reason == "GatewayUnresolved" && len(m.Gateways) > 0 {
 			wrong.code = v1alpha1.CodeWarning
 		}
 		found = append(found, wrong)
 	}
 	return found
+}
+
+// linkRemedy is what mends that nothing can be sent to a member.
+func linkRemedy(reason string) string {
+	switch reason {
+	case "IdentityInvalid":
+		return "write its record again with eastwest create-mesh or up, with one trust domain for all members"
+	case "GatewayDenied":
+		return Remedy(reason)
+	case "GatewayUnresolved":
+		return "see whether pods of this cluster can look the name up, or advertise an IP address in its record"
+	}
+	return "give its gateway an address, or its record an advertised one"
 }
 
 // ofLink is what connecting to the gateways of a member found out. Of a member whose

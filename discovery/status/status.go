@@ -46,6 +46,8 @@ type Member struct {
 	// Addresses is whether the local istiod is told its advertised addresses; nil where
 	// it has none of those.
 	Addresses *Addresses
+	// Feature is its part in multi-cluster Services.
+	Feature Feature
 	// LastEvent is when it last said something about an object.
 	LastEvent time.Time
 	// Expires is when the credential for it ends; zero where it does not say.
@@ -112,9 +114,11 @@ func Wanted(m Member, last *v1alpha1.MemberCluster, now time.Time) v1alpha1.Memb
 		},
 	}
 	var before []metav1.Condition
+	var said *v1alpha1.MemberServices
 	if last != nil {
-		before = last.Status.Conditions
+		before, said = last.Status.Conditions, last.Status.MultiClusterServices
 	}
+	object.Status.MultiClusterServices = services(m, said, now)
 	object.Status.Conditions = []metav1.Condition{
 		lasting(credentialValid(m, now), before, now),
 		lasting(ready(m, found), before, now),

@@ -237,6 +237,7 @@ func TestTheObject(t *testing.T) {
 		Status: v1alpha1.MemberClusterStatus{
 			State: "ready", Code: "OK", Description: "watched", Services: 2, Endpoints: 5, Gateways: []string{"192.0.2.1:15443"},
 			LastEvent: at(time.Date(2026, 3, 4, 5, 6, 0, 0, time.UTC)), CredentialExpiry: at(now.Add(time.Hour).Truncate(time.Second)),
+			MultiClusterServices: &v1alpha1.MemberServices{Code: "OK", Description: "Firewall successfully created", UpdateTime: transition},
 			Conditions: []metav1.Condition{
 				{Type: "CredentialValid", Status: "True", Reason: "Accepted", Message: "the member accepts it", LastTransitionTime: transition},
 				{Type: "Ready", Status: "True", Reason: "Watched", Message: "all that it exports is seen", LastTransitionTime: transition},

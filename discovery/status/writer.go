@@ -228,7 +228,15 @@ func sameHead(a, b *v1alpha1.MemberCluster) bool {
 func differs(a, b *v1alpha1.MemberCluster) bool {
 	x, y := &a.Status, &b.Status
 	return x.State != y.State || x.Code != y.Code || (x.Link == nil) != (y.Link == nil) || !slices.Equal(x.Gateways, y.Gateways) ||
-		!x.CredentialExpiry.Equal(y.CredentialExpiry) || !sameConditions(x.Conditions, y.Conditions)
+		!sameFeature(x.MultiClusterServices, y.MultiClusterServices) || !x.CredentialExpiry.Equal(y.CredentialExpiry) || !sameConditions(x.Conditions, y.Conditions)
+}
+
+// sameFeature compares what stays as it is for as long as nobody has to act.
+func sameFeature(a, b *v1alpha1.MemberServices) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Code == b.Code && a.Description == b.Description && slices.Equal(a.Warnings, b.Warnings)
 }
 
 // sameConditions looks for ours: others may have theirs in the object. What they

@@ -31,6 +31,9 @@ func packExport(from *serviceExport, in model.Dialects) object {
 		out.drops = d.result()
 		return out
 	}
+	if from.Annotations[v1alpha1.AnnotationOff] == "true" {
+		return out // its own cluster does not take part
+	}
 	out.export = &export{in: in, created: seconds(from.CreationTimestamp)}
 	if name := from.Annotations[v1alpha1.AnnotationIncumbent]; name != "" {
 		if identity.CheckName(name) == nil {

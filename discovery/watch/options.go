@@ -17,6 +17,8 @@ type Options struct {
 	Config *rest.Config
 	// Exports names services that are exported without a ServiceExport.
 	Exports []v1alpha1.ExportRule
+	// NoServiceExports has ServiceExports count for nothing: only Exports does.
+	NoServiceExports bool
 	// Limits bound what is kept. Zero: the defaults of the agent's configuration.
 	Limits Limits
 	// StaleAfter is how long a member may be unreachable before it is Stale.

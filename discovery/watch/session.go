@@ -55,6 +55,7 @@ func newSession(c *Cluster, client *client, policy *policy) *session {
 		limiter: flowcontrol.NewTokenBucketRateLimiter(float32(limit), max(limit, 1)),
 		poke:    make(chan struct{}, 1), beat: make(chan struct{}), table: newTable(),
 	}
+	s.table.deaf = c.options.NoServiceExports
 	for i, one := range watched(policy) {
 		s.streams[i] = &stream{resource: one, session: s}
 	}

@@ -35,6 +35,8 @@ type table struct {
 	// refusedWanted where they belong to exported services. A lean table keeps
 	// nothing of others.
 	refused, refusedWanted, lean bool
+	// deaf has ServiceExports count for nothing.
+	deaf bool
 }
 
 func newTable() *table {
@@ -186,6 +188,9 @@ func (t *table) exportsOf(index int) map[model.ServiceKey]*export {
 // is one fact: the older object counts, and only one of them can have labels.
 func (t *table) export(key model.ServiceKey) *export {
 	one, other := t.exports[key], t.gkeExports[key]
+	if t.deaf {
+		return nil
+	}
 	if one == nil || other == nil {
 		return cmp.Or(one, other)
 	}
