@@ -62,6 +62,9 @@ func (in *Installer) Agent(ctx context.Context) {
 		if _, err := in.applySet(ctx, s, apply.Set{Name: crdSet, Objects: types}); err != nil {
 			return err
 		}
+		if s.mcs, err = in.wantedMCS(ctx, s); err != nil {
+			return err
+		}
 		objects, err := in.agentObjects(s)
 		if err != nil {
 			return err
@@ -88,7 +91,10 @@ func (in *Installer) agentObjects(s *site) ([]*unstructured.Unstructured, error)
 		layers = append(layers, s.besideIstioValues()...)
 	}
 	objects, err := render.Chart(render.Release{Chart: "eastwest-agent", Namespace: agentNamespace, Layers: layers})
-	return append(objects, in.clusterProperties(s)...), err
+	if s.mcs.On() {
+		objects = append(objects, clusterProperties(s.name(), in.meshName())...)
+	}
+	return objects, err
 }
 
 // agentConfig is the file that the agent of a member reads.
@@ -104,6 +110,7 @@ func (in *Installer) agentConfig(s *site) v1alpha1.AgentConfig {
 		Mesh:        in.meshName(),
 		TrustDomain: in.trustDomain(),
 		DataPlane:   plane,
+		MCS:         s.mcs,
 		Exports:     v1alpha1.AgentExports{Policy: in.mesh.Spec.Agent.Exports},
 		Snapshot:    v1alpha1.AgentSnapshot{Folder: "/var/lib/eastwest"},
 	}

@@ -13,9 +13,9 @@ import (
 
 // clusterProperties say which cluster of which set a member is, for everybody who
 // reads KEP-2149. The name of a member is its ID: a label that no other member has.
-func (in *Installer) clusterProperties(s *site) []*unstructured.Unstructured {
+func clusterProperties(name, mesh string) []*unstructured.Unstructured {
 	var out []*unstructured.Unstructured
-	for _, one := range [][2]string{{member.PropertyCluster, s.name()}, {member.PropertySet, in.meshName()}} {
+	for _, one := range [][2]string{{member.PropertyCluster, name}, {member.PropertySet, mesh}} {
 		out = append(out, &unstructured.Unstructured{Object: map[string]any{
 			"apiVersion": "about.k8s.io/v1beta1", "kind": "ClusterProperty",
 			"metadata": map[string]any{"name": one[0]},
@@ -30,9 +30,15 @@ func (in *Installer) clusterProperties(s *site) []*unstructured.Unstructured {
 func (in *Installer) checkClusterProperties(ctx context.Context) error {
 	var refusals []error
 	for _, s := range in.alive() {
-		for _, wanted := range in.clusterProperties(s) {
-			refusals = append(refusals, s.checkProperty(ctx, wanted))
-		}
+		refusals = append(refusals, s.checkProperties(ctx, clusterProperties(s.name(), in.meshName())))
+	}
+	return errors.Join(refusals...)
+}
+
+func (s *site) checkProperties(ctx context.Context, wanted []*unstructured.Unstructured) error {
+	var refusals []error
+	for _, one := range wanted {
+		refusals = append(refusals, s.checkProperty(ctx, one))
 	}
 	return errors.Join(refusals...)
 }
@@ -52,5 +58,5 @@ func (s *site) checkProperty(ctx context.Context, wanted *unstructured.Unstructu
 		fix = "take it out of that set first, or name the mesh so: --mesh " + have
 	}
 	return problem.New(problem.Refused, "ClusterPropertyDiffers", "it says that it is %q, and would be %q here", have, want).
-		On(s.name()).About("ClusterProperty " + name).WithFix("%s", fix)
+		On(s.name()).About("ClusterProperty "+name).WithFix("%s", fix)
 }

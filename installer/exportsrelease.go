@@ -39,8 +39,10 @@ func (s *site) releaseExports(ctx context.Context) error {
 func (s *site) releaseExport(ctx context.Context, resource schema.GroupVersionResource, one *unstructured.Unstructured) error {
 	namespace, name := one.GetNamespace(), one.GetName()
 	client := s.member.Dynamic.Resource(resource).Namespace(namespace)
-	if _, recorded := one.GetAnnotations()[v1alpha1.AnnotationIncumbent]; recorded {
-		patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:null}}}`, v1alpha1.AnnotationIncumbent)
+	_, recorded := one.GetAnnotations()[v1alpha1.AnnotationIncumbent]
+	_, marked := one.GetAnnotations()[v1alpha1.AnnotationOff]
+	if recorded || marked {
+		patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:null,%q:null}}}`, v1alpha1.AnnotationIncumbent, v1alpha1.AnnotationOff)
 		if _, err := client.Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{}); err != nil && !apierrors.IsNotFound(err) {
 			return fmt.Errorf("patch ServiceExport %s/%s: %w", namespace, name, err)
 		}

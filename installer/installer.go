@@ -88,6 +88,8 @@ type site struct {
 	member     *member.Member
 	facts      *member.Facts
 	applier    *apply.Applier
+	// mcs is its agent's part in multi-cluster Services, once Agent has found it out.
+	mcs v1alpha1.AgentMCS
 	// err is why this member is out of the run.
 	err error
 }

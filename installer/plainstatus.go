@@ -74,7 +74,7 @@ func (in *Installer) plainMember(s *site, read facts.Cluster) MemberStatus {
 		return status
 	}
 	status.ClusterID, status.Network = s.name(), in.networkOf(s)
-	status.Agent = agentText(read.Agent)
+	status.Agent, status.MultiClusterServices = agentText(read.Agent), read.Members[s.name()].Services
 	status.Gateway, status.Exposed = nil, len(read.Gateway.Ready()) > 0
 	if read.Gateway != nil {
 		for _, address := range read.Gateway.Addresses {

@@ -40,6 +40,9 @@ type MemberStatus struct {
 	Platform   string `json:"platform,omitempty"`
 	// Agent is how many of its agent's replicas are ready, none where it has no agent.
 	Agent string `json:"agent,omitempty"`
+	// MultiClusterServices is how it stands in these by its own agent's word; absent
+	// where that says nothing.
+	MultiClusterServices *v1alpha1.MemberServices `json:"multiClusterServices,omitempty"`
 	// Gateway is where peers dial it.
 	Gateway []string `json:"gateway,omitempty"`
 	Exposed bool     `json:"exposed"`
@@ -116,7 +119,7 @@ func (in *Installer) Status(ctx context.Context) (*Status, error) {
 	for _, s := range in.sites {
 		one := memberStatus(s)
 		if s.facts != nil {
-			one.Agent = agentText(agents[s.name()].Agent)
+			one.Agent, one.MultiClusterServices = agentText(agents[s.name()].Agent), agents[s.name()].Members[s.name()].Services
 		}
 		if declared := in.declared(s); len(declared) > 0 {
 			one.Gateway = declared

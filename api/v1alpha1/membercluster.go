@@ -61,6 +61,10 @@ type MemberServices struct {
 	Warnings []string `json:"warnings,omitempty"`
 }
 
+// MCSOff is how the description of a member begins that takes no part in
+// multi-cluster Services.
+const MCSOff = "Multi-cluster Services are off in this cluster"
+
 // MemberLink is the way from the agent's cluster to a member.
 type MemberLink struct {
 	// Hop is the first broken one, address, tcp, tls, certificate, admission or

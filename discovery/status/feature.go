@@ -110,7 +110,7 @@ func ofSwitch(m Member) (code, description string) {
 	const dialects = 2
 	switch f := m.Feature; {
 	case f.Off:
-		return v1alpha1.CodeFailed, because("Multi-cluster Services are off in this cluster", "its agent is told so", "turn them on with eastwest mcs enable")
+		return v1alpha1.CodeFailed, v1alpha1.MCSOff + Fix + "turn them on with eastwest mcs enable"
 	case f.Denied != "":
 		return v1alpha1.CodeFailed, because(wordsDenied, f.Denied, "restore the rights of the agent's account with eastwest up")
 	case len(f.Foreign) == dialects:

@@ -79,6 +79,16 @@ func (a *Applier) Plan(ctx context.Context, set Set) (*Plan, error) {
 	if len(set.Objects) == 0 {
 		return a.Remove(ctx, set.Name)
 	}
+	return a.plan(ctx, set, true)
+}
+
+// Amend compares some objects of a set with the cluster, as Plan does, and leaves
+// what else is in the set as it is.
+func (a *Applier) Amend(ctx context.Context, some Set) (*Plan, error) {
+	return a.plan(ctx, some, false)
+}
+
+func (a *Applier) plan(ctx context.Context, set Set, whole bool) (*Plan, error) {
 	live, err := a.liveParent(ctx, set)
 	if err != nil {
 		return nil, err
@@ -89,7 +99,7 @@ func (a *Applier) Plan(ctx context.Context, set Set) (*Plan, error) {
 	oldKinds, oldNamespaces := recorded(live)
 	allKinds := union(kinds, oldKinds, lessKind)
 	allNamespaces := union(namespaces, oldNamespaces, lessText)
-	plan.shrink = len(allKinds) != len(kinds) || len(allNamespaces) != len(namespaces)
+	plan.shrink = whole && (len(allKinds) != len(kinds) || len(allNamespaces) != len(namespaces))
 
 	wanted := append([]*unstructured.Unstructured{systemNamespace(), set.parent(allKinds, allNamespaces)}, members...)
 	changes := make([]Change, len(wanted))
@@ -105,12 +115,13 @@ func (a *Applier) Plan(ctx context.Context, set Set) (*Plan, error) {
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	stale, err := a.stale(ctx, set, members, allKinds, allNamespaces)
-	if err != nil {
-		return nil, err
+	plan.Changes = changes
+	if !whole {
+		return plan, nil
 	}
-	plan.Changes = append(changes, stale...)
-	return plan, nil
+	stale, err := a.stale(ctx, set, members, allKinds, allNamespaces)
+	plan.Changes = append(plan.Changes, stale...)
+	return plan, err
 }
 
 // liveParent reads the parent of a set; nil where there is none.

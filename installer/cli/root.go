@@ -119,7 +119,7 @@ or names the first broken hop with its fix.`,
 		&cobra.Group{ID: "guide", Title: "Drop-in forms of the installation guide:"})
 	root.AddCommand(
 		newUp(env, global), newPlan(env, global), newVerify(env, global), newStatus(env, global),
-		newDoctor(env, global), newLeave(env, global), newDown(env, global),
+		newDoctor(env, global), newMCS(env, global), newLeave(env, global), newDown(env, global),
 		newRender(env, global), newGateway(env, global), newExpose(env, global), newTrust(env, global),
 		newCreateMesh(env, global), newGenGateway(env), newVersion(env, global), newExitCodes())
 	return root

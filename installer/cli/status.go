@@ -25,9 +25,10 @@ func newStatus(env *Env, global *globalFlags) *cobra.Command {
 token with age and expiry, and the state every istiod replica reports. Without a
 mesh it is the record of the producer, and what the consumer's agent reports.
 Where a consumer has an agent, WAY is how far that gets to the producer's gateway,
-with the time of a question and its answer, or the hop where the way is broken. DNS
-says whether the cluster's own DNS asks the agent for clusterset.local. A link that is
-not in order exits with 5. Nothing is written.`,
+with the time of a question and its answer, or the hop where the way is broken. MCS
+is the code of multi-cluster Services, see eastwest mcs describe. DNS says whether the
+cluster's own DNS asks the agent for clusterset.local. A link that is not in order
+exits with 5. Nothing is written.`,
 		Example: `  eastwest status -f mesh.yaml
   eastwest status --context east --context west -o json`,
 		Args: noArguments,
@@ -82,14 +83,23 @@ func way(agent *installer.AgentStatus) string {
 
 // printPlainMembers shows members without Istio.
 func printPlainMembers(table io.Writer, status *installer.Status) {
-	fmt.Fprintln(table, "CLUSTER\tNETWORK\tREGION\tAGENT\tGATEWAY\tEXPOSED\tDNS")
+	fmt.Fprintln(table, "CLUSTER\tNETWORK\tREGION\tAGENT\tMCS\tGATEWAY\tEXPOSED\tDNS")
 	for _, one := range status.Members {
 		if one.Error != "" && one.ClusterID == "" {
-			fmt.Fprintf(table, "%s\t-\t-\t-\tunreachable\t-\t-\n", one.Name)
+			fmt.Fprintf(table, "%s\t-\t-\t-\t-\tunreachable\t-\t-\n", one.Name)
 			continue
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", one.Name, one.Network, dash(one.Region), one.Agent, dash(strings.Join(one.Gateway, ",")), exposed(one), dash(one.DNS))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", one.Name, one.Network, dash(one.Region), one.Agent, services(one),
+			dash(strings.Join(one.Gateway, ",")), exposed(one), dash(one.DNS))
 	}
+}
+
+// services is the code of a member's multi-cluster Services.
+func services(one installer.MemberStatus) string {
+	if one.MultiClusterServices == nil {
+		return "-"
+	}
+	return one.MultiClusterServices.Code
 }
 
 func exposed(one installer.MemberStatus) string {
@@ -100,14 +110,14 @@ func exposed(one installer.MemberStatus) string {
 }
 
 func printMembers(table io.Writer, status *installer.Status) {
-	fmt.Fprintln(table, "CLUSTER\tID\tNETWORK\tREGION\tREVISION\tISTIO\tAGENT\tGATEWAY\tEXPOSED\tDNS")
+	fmt.Fprintln(table, "CLUSTER\tID\tNETWORK\tREGION\tREVISION\tISTIO\tAGENT\tMCS\tGATEWAY\tEXPOSED\tDNS")
 	for _, one := range status.Members {
 		if one.Error != "" && one.ClusterID == "" {
-			fmt.Fprintf(table, "%s\t-\t-\t-\t-\t-\t-\tunreachable\t-\t-\n", one.Name)
+			fmt.Fprintf(table, "%s\t-\t-\t-\t-\t-\t-\t-\tunreachable\t-\t-\n", one.Name)
 			continue
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", one.Name, dash(one.ClusterID), dash(one.Network),
-			dash(one.Region), dash(one.Revision), dash(one.Istio), dash(one.Agent), dash(strings.Join(one.Gateway, ",")), exposed(one), dash(one.DNS))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", one.Name, dash(one.ClusterID), dash(one.Network),
+			dash(one.Region), dash(one.Revision), dash(one.Istio), dash(one.Agent), services(one), dash(strings.Join(one.Gateway, ",")), exposed(one), dash(one.DNS))
 	}
 }
 

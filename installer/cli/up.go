@@ -10,6 +10,7 @@ import (
 	"github.com/eastwest-mesh/eastwest/installer"
 	"github.com/eastwest-mesh/eastwest/installer/config"
 	"github.com/eastwest-mesh/eastwest/installer/verify/report"
+	"github.com/eastwest-mesh/eastwest/internal/problem"
 )
 
 // upFlags are those of up and plan.
@@ -19,8 +20,8 @@ type upFlags struct {
 	trust  trustFlags
 	verify verifyFlags
 
-	dataplane, trustDomain, dns string
-	agent                       bool
+	dataplane, trustDomain, dns, mcs string
+	agent                            bool
 }
 
 func (u *upFlags) add(flags *pflag.FlagSet) {
@@ -34,6 +35,7 @@ func (u *upFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&u.dataplane, "dataplane", "", "what carries the traffic: istio, or envoy driven by our agent (default: what is found)")
 	flags.BoolVar(&u.agent, "agent", false, "beside Istio: run our agent, which holds and renews all credentials, and answers istiod without Secrets")
 	flags.StringVar(&u.dns, "dns", "", "who makes each cluster's own DNS ask our agent for clusterset.local: auto, manual prints the steps, off (default auto)")
+	flags.StringVar(&u.mcs, "mcs", "", "multi-cluster Services: on or off (default: as each cluster's agent has it, and on where there is none)")
 	flags.StringVar(&u.trustDomain, "trust-domain", "", "trust domain of clusters without a mesh (default "+config.DefaultTrustDomain+")")
 }
 
@@ -45,6 +47,13 @@ func (u *upFlags) adjust(mesh *config.Mesh) error {
 	mesh.Spec.Agent.BesideIstio = mesh.Spec.Agent.BesideIstio || u.agent
 	if u.dns != "" {
 		mesh.Spec.DNS = u.dns
+	}
+	switch on := u.mcs == "on"; u.mcs {
+	case "":
+	case "on", "off":
+		mesh.Spec.MCS.Enabled = &on
+	default:
+		return problem.New(problem.Input, "InvalidFlag", "--mcs %q", u.mcs).WithFix("use on or off")
 	}
 	if u.trustDomain != "" {
 		mesh.Spec.Trust.Domain = u.trustDomain

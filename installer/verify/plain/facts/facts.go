@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
 )
 
 // Names and labels that are part of how members are joined.
@@ -90,6 +92,10 @@ func (c Cluster) Record(member string) (Record, bool) {
 // Member is a MemberCluster.
 type Member struct {
 	State, Code, Description string
+	// Region is where it is; empty where nobody said.
+	Region string
+	// Services is how it stands in multi-cluster Services; nil where nobody says.
+	Services *v1alpha1.MemberServices
 	// Reached says how far the way to the member goes; empty where nobody tries.
 	Reached Reached
 }

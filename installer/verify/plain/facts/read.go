@@ -170,6 +170,7 @@ func (r Reader) readMembers(ctx context.Context, c *Cluster) error {
 		}
 		c.Members[item.GetName()] = Member{
 			State: one.Status.State, Code: one.Status.Code, Description: one.Status.Description, Reached: reached(one.Status),
+			Region: one.Spec.Region, Services: one.Status.MultiClusterServices,
 		}
 	}
 	return nil
