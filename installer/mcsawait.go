@@ -54,7 +54,7 @@ func unready(says map[string]facts.Member, members []string) (text, fix string) 
 		case seen == nil:
 			return "its agent says nothing of " + name, ""
 		case seen.Code != v1alpha1.CodeOK:
-			description, fix := describedFix(seen.Description)
+			description, fix, _ := strings.Cut(seen.Description, v1alpha1.DescriptionFix)
 			return name + ": " + seen.Code + ": " + description, fix
 		}
 	}

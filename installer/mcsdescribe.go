@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -154,8 +153,12 @@ func membership(name string, all map[string]told, silent map[string]string) Memb
 			continue
 		}
 		if slices.Index(codesByWeight, seen.Code) < slices.Index(codesByWeight, out.State.Code) {
-			at := seen.UpdateTime
-			out.State = MembershipCondition{Code: seen.Code, Description: seen.Description + " (as " + one.live.Member.Name + " sees it)", UpdateTime: &at}
+			at := metav1.Time{Time: seen.UpdateTime.UTC()}
+			text, fix, mends := strings.Cut(seen.Description, v1alpha1.DescriptionFix)
+			if text += " (as " + one.live.Member.Name + " sees it)"; mends {
+				text += v1alpha1.DescriptionFix + fix
+			}
+			out.State = MembershipCondition{Code: seen.Code, Description: text, UpdateTime: &at}
 		}
 	}
 	return out
@@ -193,12 +196,6 @@ func ownCondition(name string, all map[string]told, silent map[string]string) Me
 	if seen == nil {
 		return MembershipCondition{Code: v1alpha1.CodeWarning, Description: pending + "its agent has said nothing yet"}
 	}
-	at := metav1.Time{Time: seen.UpdateTime.UTC().Truncate(time.Second)}
+	at := metav1.Time{Time: seen.UpdateTime.UTC()}
 	return MembershipCondition{Code: seen.Code, Description: seen.Description, UpdateTime: &at}
-}
-
-// describedFix parts a description into what is wrong and what mends it.
-func describedFix(description string) (text, fix string) {
-	text, fix, _ = strings.Cut(description, v1alpha1.DescriptionFix)
-	return text, fix
 }

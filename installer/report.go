@@ -95,7 +95,7 @@ func (in *Installer) record(s *site, set string, change apply.Change) {
 	}
 	// Our namespace is part of every set and is shown once.
 	shown := slices.ContainsFunc(in.report.changes[s.name()], func(before SetChange) bool {
-		return before.Object() == change.Object() && (change.Action == apply.Unchanged || change.Action == before.Action)
+		return before.Set != set && before.Object() == change.Object() && (change.Action == apply.Unchanged || change.Action == before.Action)
 	})
 	if !shown {
 		in.report.changes[s.name()] = append(in.report.changes[s.name()], SetChange{Set: set, Change: change})

@@ -52,6 +52,25 @@ func TestLifeOfASet(t *testing.T) {
 	}
 }
 
+// TestAmendingLeavesTheRestOfASet: what else is in it stays, and is found again when
+// the set goes.
+func TestAmendingLeavesTheRestOfASet(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, Options{})
+	r.run(t, r.set(r.configMap("a", map[string]any{"x": "1"}), r.configMap("b", nil)))
+	plan := must(r.Amend(t.Context(), r.set(r.configMap("a", map[string]any{"x": "2"}), r.configMap("c", nil))))(t)
+	if diff := cmp.Diff([]string{"configured ConfigMap a", "created ConfigMap c"}, members(actions(plan.Changes))); diff != "" {
+		t.Fatalf("(-want +got)\n%s", diff)
+	}
+	if err := r.Apply(t.Context(), plan, nil); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"configured ConfigMap a", "unchanged ConfigMap b", "deleted ConfigMap c"},
+		r.run(t, r.set(r.configMap("a", map[string]any{"x": "1"}), r.configMap("b", nil)))); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
 func TestPlanWritesNothing(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, Options{})

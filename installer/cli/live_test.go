@@ -41,7 +41,7 @@ func TestOnALiveAPIServer(t *testing.T) {
 	one := []string{"--kubeconfig", "live=" + live}
 
 	t.Run("a dead cluster costs its own rows only", func(t *testing.T) {
-		expect(t, problem.ExitCluster, []string{"live     -   -", "dead     -   -        -       -         -      -      unreachable"},
+		expect(t, problem.ExitCluster, []string{"live     -   -", "dead     -   -        -       -         -      -      -    unreachable"},
 			[]string{"error: cluster dead: ClusterUnreachable"}, append([]string{"status"}, both...)...)
 		expect(t, problem.ExitCluster, []string{"live     unknown"}, []string{"error: cluster dead: ClusterUnreachable"}, append([]string{"trust", "check"}, both...)...)
 	})

@@ -47,21 +47,32 @@ func Types() ([]*unstructured.Unstructured, error) {
 	return types, nil
 }
 
+// Labels of the types that are not of the multi-cluster services API: the release that
+// brought them, and the revision of the schema within it.
+const (
+	typeRelease  = "eastwest.dev/release-version"
+	typeRevision = "eastwest.dev/crd-schema-revision"
+)
+
 // NewerType reports whether a CRD is of a later release than another, by the
-// labels of the multi-cluster services API: first the release, then the
+// labels of the multi-cluster services API, else by ours: first the release, then the
 // schema's revision within it.
 func NewerType(one, than *unstructured.Unstructured) bool {
 	a, b := one.GetLabels(), than.GetLabels()
-	if order := semver.Compare(a[crd.ReleaseVersionLabel], b[crd.ReleaseVersionLabel]); order != 0 {
-		return order > 0
-	}
-	return revision(a) > revision(b)
+	return newer(a, b, crd.ReleaseVersionLabel, crd.CustomResourceDefinitionSchemaRevisionLabel) || newer(a, b, typeRelease, typeRevision)
 }
 
-func revision(labels map[string]string) int {
-	number, err := strconv.Atoi(labels[crd.CustomResourceDefinitionSchemaRevisionLabel])
+func newer(a, b map[string]string, release, revision string) bool {
+	if order := semver.Compare(a[release], b[release]); order != 0 {
+		return order > 0
+	}
+	return number(a[revision]) > number(b[revision])
+}
+
+func number(text string) int {
+	value, err := strconv.Atoi(text)
 	if err != nil {
 		return 0
 	}
-	return number
+	return value
 }
