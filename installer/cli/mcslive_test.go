@@ -33,7 +33,9 @@ func TestTheSwitchOnALiveAPIServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	dead := filepath.Join(dir, "kube", "east.yaml")
-	mcs := func(command string, more ...string) []string { return append(append([]string{"mcs", command}, one...), more...) }
+	mcs := func(command string, more ...string) []string {
+		return append(append([]string{"mcs", command}, one...), more...)
+	}
 
 	t.Run("without an agent there is nothing to turn on", func(t *testing.T) {
 		expect(t, problem.ExitRefused, nil, []string{"NoAgent: it has no agent", "fix: join it first: eastwest up"}, mcs("enable")...)

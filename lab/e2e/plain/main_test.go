@@ -40,6 +40,7 @@ func TestPlain(t *testing.T) {
 		{"status", testPlainStatus},
 		{"a pod calls by name", testPlainNames},
 		{"a Corefile is its owner's", testPlainOwnDNS},
+		{"multi-cluster Services are turned off and on", testPlainServices},
 		{"a namespace that is there", testPlainNamespace},
 		{"Ctrl-C", testPlainInterrupted},
 		{"faults", testPlainFaults},
