@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -89,8 +88,7 @@ func (in *Installer) agentMCS(ctx context.Context, s *site, on bool) (v1alpha1.A
 // in the form in which the chart writes it: whatever else is in there stays.
 func switched(text string, mcs v1alpha1.AgentMCS) (string, error) {
 	config := map[string]any{}
-	// Numbers stay as they are written.
-	if err := yaml.Unmarshal([]byte(text), &config, func(d *json.Decoder) *json.Decoder { d.UseNumber(); return d }); err != nil {
+	if err := yaml.Unmarshal([]byte(text), &config); err != nil {
 		return "", fmt.Errorf("decode the agent's configuration: %w", err)
 	}
 	part, err := fields(mcs)

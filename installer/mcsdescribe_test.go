@@ -55,7 +55,7 @@ func TestDescribe(t *testing.T) {
 			return map[string]told{"west": agentOf("west", "", map[string]string{"east": "OK fine", "west": "OK fine", "north": "FAILED refused"})}
 		}, map[string]string{"east": "it does not answer"}},
 		{"a cluster that was never joined, and one whose agent is down", func() map[string]told {
-			down := agentOf("west", "", fine)
+			down := agentOf("west", "", map[string]string{"east": "OK fine", "west": "OK fine", "north": "ERROR away"})
 			down.read.Agent.Ready = 0
 			return map[string]told{"east": none, "west": down}
 		}, nil},

@@ -57,7 +57,10 @@ func TestLifeOfASet(t *testing.T) {
 func TestAmendingLeavesTheRestOfASet(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, Options{})
-	r.run(t, r.set(r.configMap("a", map[string]any{"x": "1"}), r.configMap("b", nil)))
+	account := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "v1", "kind": "ServiceAccount", "metadata": map[string]any{"name": "b", "namespace": r.namespace},
+	}}
+	r.run(t, r.set(r.configMap("a", map[string]any{"x": "1"}), account))
 	plan := must(r.Amend(t.Context(), r.set(r.configMap("a", map[string]any{"x": "2"}), r.configMap("c", nil))))(t)
 	if diff := cmp.Diff([]string{"configured ConfigMap a", "created ConfigMap c"}, members(actions(plan.Changes))); diff != "" {
 		t.Fatalf("(-want +got)\n%s", diff)
@@ -65,8 +68,8 @@ func TestAmendingLeavesTheRestOfASet(t *testing.T) {
 	if err := r.Apply(t.Context(), plan, nil); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"configured ConfigMap a", "unchanged ConfigMap b", "deleted ConfigMap c"},
-		r.run(t, r.set(r.configMap("a", map[string]any{"x": "1"}), r.configMap("b", nil)))); diff != "" {
+	want := []string{"configured ConfigMap a", "deleted ConfigMap c", "deleted ServiceAccount b"}
+	if diff := cmp.Diff(want, r.run(t, r.set(r.configMap("a", map[string]any{"x": "1"})))); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 }
