@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -56,25 +57,7 @@ func (in *Installer) EnableMCS(ctx context.Context) error {
 // they exported is imported any more, and turns multi-cluster Services off in them.
 // Options.Confirm, where there is one, is asked before. A run that was interrupted is taken up by the next one.
 func (in *Installer) DisableMCS(ctx context.Context) error {
-	exports := map[*site]*apply.Plan{}
-	live := map[*site]*liveAgent{}
-	for _, s := range in.sites {
-		exports[s], live[s] = &apply.Plan{}, nil
-	}
-	in.each(ctx, exportSet, func(ctx context.Context, s *site) error {
-		agent, err := s.agentToSwitch(ctx)
-		if err != nil {
-			return err
-		}
-		plan, err := in.planExports(ctx, s)
-		if err != nil {
-			return err
-		}
-		in.mu.Lock()
-		defer in.mu.Unlock()
-		live[s], exports[s] = agent, plan
-		return nil
-	})
+	live, exports := in.planDisable(ctx)
 	if err := in.confirmDisable(exports); err != nil {
 		return err
 	}
@@ -107,6 +90,27 @@ func (in *Installer) DisableMCS(ctx context.Context) error {
 		return in.awaitSaid(ctx, s, "ServicesNotOff", func(says map[string]facts.Member) (text, fix string) { return notOff(says[s.name()]) })
 	})
 	return nil
+}
+
+// planDisable reads the agents of the members, and what there is to be unexported.
+func (in *Installer) planDisable(ctx context.Context) (map[*site]*liveAgent, map[*site]*apply.Plan) {
+	var mu sync.Mutex // guards both
+	live, exports := map[*site]*liveAgent{}, map[*site]*apply.Plan{}
+	in.each(ctx, exportSet, func(ctx context.Context, s *site) error {
+		agent, err := s.agentToSwitch(ctx)
+		if err != nil {
+			return err
+		}
+		plan, err := in.planExports(ctx, s)
+		if err != nil {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		live[s], exports[s] = agent, plan
+		return nil
+	})
+	return live, exports
 }
 
 // agentToSwitch is the agent of a member, which must be known by the member's name.
