@@ -13,11 +13,15 @@ import (
 	"github.com/eastwest-mesh/eastwest/lab/internal/image"
 )
 
-// basePackages is what the base image has beyond the smallest Debian: what the
-// proxy's init container and the sample client need.
+// baseSuite is the Debian release of all base layers.
+const baseSuite = "bookworm"
+
+// Packages of the base layers beyond the smallest Debian.
 const (
-	baseSuite    = "bookworm"
+	// basePackages are what the proxy's init container and the sample client need.
 	basePackages = "iptables,curl,ca-certificates"
+	// netPackages are what pods that look names up and talk TCP and UDP need.
+	netPackages = "bind9-dnsutils,netcat-openbsd,socat"
 )
 
 // baseSkip lists what no container of the lab reads.
@@ -26,16 +30,16 @@ var baseSkip = []string{
 	"usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "usr/share/i18n", "boot",
 }
 
-// base returns the layer tar of the Debian base image.
-func (b *builder) base(ctx context.Context) (string, error) {
-	key := keyOf("base 1", baseSuite, basePackages, strings.Join(baseSkip, ","))
-	dir, err := b.make(ctx, "base", key, func(dir string) error { return makeBase(ctx, dir) })
+// base returns the layer tar of a Debian with these packages.
+func (b *builder) base(ctx context.Context, component, packages string) (string, error) {
+	key := keyOf("base 1", baseSuite, packages, strings.Join(baseSkip, ","))
+	dir, err := b.make(ctx, component, key, func(dir string) error { return makeBase(ctx, dir, packages) })
 	return filepath.Join(dir, "layer.tar"), err
 }
 
 // makeBase runs debootstrap in mount and pid namespaces of its own: however it
 // ends, neither a mount nor a process of it stays behind.
-func makeBase(ctx context.Context, dir string) error {
+func makeBase(ctx context.Context, dir, packages string) error {
 	if os.Geteuid() != 0 {
 		return fmt.Errorf("debootstrap needs root; fix: run as root")
 	}
@@ -45,7 +49,7 @@ func makeBase(ctx context.Context, dir string) error {
 	root := filepath.Join(dir, "root")
 	err := runCommand(ctx, command{dir: dir, args: []string{
 		"unshare", "--mount", "--pid", "--fork", "--kill-child",
-		"debootstrap", "--variant=minbase", "--include=" + basePackages, baseSuite, root,
+		"debootstrap", "--variant=minbase", "--include=" + packages, baseSuite, root,
 	}})
 	if err != nil {
 		return err

@@ -59,15 +59,16 @@ func All(ctx context.Context, o Options) (*Artifacts, error) {
 		return nil, err
 	}
 	var goDirs map[string]string
-	var base, envoy string
+	var base, net, envoy string
 	group, gctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) { goDirs, err = b.goComponents(gctx); return err })
-	group.Go(func() (err error) { base, err = b.base(gctx); return err })
+	group.Go(func() (err error) { base, err = b.base(gctx, "base", basePackages); return err })
+	group.Go(func() (err error) { net, err = b.base(gctx, "base-net", netPackages); return err })
 	group.Go(func() (err error) { envoy, err = b.envoy(gctx); return err })
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	images, err := b.images(ctx, imageInputs{dirs: goDirs, base: base, envoy: envoy})
+	images, err := b.images(ctx, imageInputs{dirs: goDirs, base: base, net: net, envoy: envoy})
 	if err != nil {
 		return nil, err
 	}

@@ -45,19 +45,20 @@ func PlainImages() []string { return []string{"eastwest-gateway"} }
 func MeshImages() []string { return []string{"pilot", "proxyv2"} }
 
 // SampleImages lists the images of the sample workloads.
-func SampleImages() []string { return []string{"sleep", "helloworld-v1", "helloworld-v2"} }
+func SampleImages() []string { return []string{"sleep", "helloworld-v1", "helloworld-v2", "netshoot"} }
 
 // imageInputs are the results images are made from.
 type imageInputs struct {
-	dirs  map[string]string
-	base  string
-	envoy string
+	dirs map[string]string
+	// base and net are Debian layers.
+	base, net string
+	envoy     string
 }
 
-// recipe is one image: the files it adds, on the base layer or on none.
+// recipe is one image: the files it adds, on a base layer or on none.
 type recipe struct {
 	name       string
-	onBase     bool
+	base       string
 	files      []image.File
 	user       string
 	env        []string
@@ -84,20 +85,21 @@ func recipes(in imageInputs, bootstrap string) []recipe {
 			entrypoint: []string{"/usr/local/bin/eastwest-agent"},
 		},
 		{
-			name: "eastwest-gateway", onBase: true, user: "65532", entrypoint: []string{"/usr/local/bin/envoy"},
+			name: "eastwest-gateway", base: in.base, user: "65532", entrypoint: []string{"/usr/local/bin/envoy"},
 			files: []image.File{
 				bin("eastwest-agent", "eastwest-agent"),
 				{Path: "usr/local/bin/envoy", Source: in.envoy, Mode: 0o755},
 			},
 		},
-		{name: "sleep", onBase: true, cmd: []string{"/bin/sleep", "infinity"}},
+		{name: "sleep", base: in.base, cmd: []string{"/bin/sleep", "infinity"}},
+		{name: "netshoot", base: in.net, cmd: []string{"/bin/sleep", "infinity"}},
 		{
 			// The istiod pod has runAsNonRoot, so the image needs a numeric user.
 			name: "pilot", user: "1337", files: []image.File{bin("istio", "pilot-discovery")},
 			entrypoint: []string{"/usr/local/bin/pilot-discovery"},
 		},
 		{
-			name: "proxyv2", onBase: true, entrypoint: []string{"/usr/local/bin/pilot-agent"},
+			name: "proxyv2", base: in.base, entrypoint: []string{"/usr/local/bin/pilot-agent"},
 			files: []image.File{
 				bin("istio", "pilot-agent"),
 				{Path: "usr/local/bin/envoy", Source: in.envoy, Mode: 0o755},
@@ -115,11 +117,11 @@ func (b *builder) images(ctx context.Context, in imageInputs) (map[string]string
 	}
 	archives := map[string]string{}
 	for _, r := range recipes(in, filepath.Join(istio, bootstrapTemplate)) {
-		key, err := r.key(in.base)
+		key, err := r.key()
 		if err != nil {
 			return nil, err
 		}
-		dir, err := b.make(ctx, "image-"+r.name, key, func(dir string) error { return r.write(dir, in.base) })
+		dir, err := b.make(ctx, "image-"+r.name, key, func(dir string) error { return r.write(dir) })
 		if err != nil {
 			return nil, err
 		}
@@ -141,10 +143,10 @@ func (b *builder) moduleDir(ctx context.Context, dir, module string) (string, er
 
 // key follows from where the inputs lie: their paths hold their own keys. A
 // file from outside the cache may change in place, so its size and time count.
-func (r recipe) key(base string) (string, error) {
+func (r recipe) key() (string, error) {
 	parts := []string{"image 1", ImageName(r.name), r.user, strings.Join(r.env, " "), strings.Join(r.entrypoint, " "), strings.Join(r.cmd, " ")}
-	if r.onBase {
-		parts = append(parts, base)
+	if r.base != "" {
+		parts = append(parts, r.base)
 	}
 	for _, f := range r.files {
 		info, err := os.Stat(f.Source)
@@ -156,10 +158,10 @@ func (r recipe) key(base string) (string, error) {
 	return keyOf(parts...), nil
 }
 
-func (r recipe) write(dir, base string) error {
+func (r recipe) write(dir string) error {
 	img := image.Image{Name: ImageName(r.name), User: r.user, Env: r.env, Entrypoint: r.entrypoint, Cmd: r.cmd}
-	if r.onBase {
-		img.Layers = append(img.Layers, base)
+	if r.base != "" {
+		img.Layers = append(img.Layers, r.base)
 	}
 	if len(r.files) > 0 {
 		layer := filepath.Join(dir, "layer.tar")
