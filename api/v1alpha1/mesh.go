@@ -153,6 +153,8 @@ type Images struct {
 	Helloworld string `json:"helloworld,omitempty"`
 	Sleep      string `json:"sleep,omitempty"`
 	Probe      string `json:"probe,omitempty"`
+	// Conformance is the image of the pods of mcs conformance.
+	Conformance string `json:"conformance,omitempty"`
 	// Agent is the image of eastwest-agent, Gateway that of a gateway without a
 	// mesh: Envoy and the agent's binary. They have no default place.
 	Agent   string `json:"agent,omitempty"`

@@ -4,18 +4,29 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/eastwest-mesh/eastwest/installer/config"
+	"github.com/eastwest-mesh/eastwest/installer/conformance"
 )
 
 // imageFlags replace the images that eastwest runs in clusters.
 type imageFlags struct {
 	registry, helloworld, sleep, probe string
-	agent, gateway                     string
+	agent, gateway, conformance        string
+}
+
+func (i *imageFlags) addRegistry(flags *pflag.FlagSet) {
+	flags.StringVar(&i.registry, "image-registry", "", "put before every image, for sites with a registry of their own")
 }
 
 // addProbe adds the flags of commands that only probe.
 func (i *imageFlags) addProbe(flags *pflag.FlagSet) {
-	flags.StringVar(&i.registry, "image-registry", "", "put before every image, for sites with a registry of their own")
+	i.addRegistry(flags)
 	flags.StringVar(&i.probe, "image-probe", "", "image of address probes; needs sh and curl (default: the cluster's own proxy image)")
+}
+
+// addConformance adds the flags of mcs conformance.
+func (i *imageFlags) addConformance(flags *pflag.FlagSet) {
+	i.addRegistry(flags)
+	flags.StringVar(&i.conformance, "image-conformance", "", "image of all pods; needs sh, nslookup of BIND, nc of OpenBSD and socat (default "+conformance.DefaultImage+")")
 }
 
 // addAgent adds the flags of commands that bring agents and their gateways.
@@ -41,6 +52,7 @@ func (i *imageFlags) apply(mesh *config.Mesh) {
 	set(&mesh.Spec.Images.Helloworld, i.helloworld)
 	set(&mesh.Spec.Images.Sleep, i.sleep)
 	set(&mesh.Spec.Images.Probe, i.probe)
+	set(&mesh.Spec.Images.Conformance, i.conformance)
 	set(&mesh.Spec.Images.Agent, i.agent)
 	set(&mesh.Spec.Images.Gateway, i.gateway)
 }

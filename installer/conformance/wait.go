@@ -1,0 +1,97 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// violation is what was seen and must not be. Any other error means that nothing can
+// be told.
+type violation struct{ text string }
+
+func (v *violation) Error() string { return v.text }
+
+// violated says what was seen.
+func violated(format string, args ...any) error {
+	return &violation{fmt.Sprintf(format, args...)}
+}
+
+// isViolation reports whether an error tells of something that must not be.
+func isViolation(err error) bool {
+	var v *violation
+	return errors.As(err, &v)
+}
+
+// eventually looks until there is nothing wrong; after the bound it returns what was
+// last.
+func (s *scene) eventually(ctx context.Context, bound time.Duration, look func(context.Context) error) error {
+	bounded, cancel := context.WithTimeout(ctx, bound)
+	defer cancel()
+	var last error
+	for {
+		err := look(bounded)
+		if err == nil {
+			return nil
+		}
+		// What the end of the wait itself breaks off says nothing.
+		if last == nil || bounded.Err() == nil {
+			last = err
+		}
+		select {
+		case <-bounded.Done():
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			return fmt.Errorf("%w, still after %s", last, bound)
+		case <-time.After(s.bounds().poll):
+		}
+	}
+}
+
+// stays looks all the time for which something must hold.
+func (s *scene) stays(ctx context.Context, look func(context.Context) error) error {
+	end := time.After(s.bounds().stay)
+	for {
+		if err := look(ctx); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-end:
+			return nil
+		case <-time.After(s.bounds().poll):
+		}
+	}
+}
+
+// pause waits until a second export is younger than the first.
+func (s *scene) pause(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(s.bounds().apart):
+		return nil
+	}
+}
+
+// everywhere does something in all clusters at once.
+func (s *scene) everywhere(do func(m *Member) error) error { return each(s.members, do) }
+
+// each does something in these clusters at once.
+func each(members []*Member, do func(m *Member) error) error {
+	errs := make([]error, len(members))
+	var group sync.WaitGroup
+	for i, m := range members {
+		group.Go(func() {
+			if err := do(m); err != nil {
+				errs[i] = fmt.Errorf("cluster %s: %w", m.Name, err)
+			}
+		})
+	}
+	group.Wait()
+	return errors.Join(errs...)
+}
