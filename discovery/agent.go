@@ -99,6 +99,7 @@ type Agent struct {
 // New puts an agent together. It contacts the own cluster once, to learn which
 // one it is.
 func New(ctx context.Context, o Options) (*Agent, error) {
+	o.Config = unlimited(o.Config)
 	kube, err := kubernetes.NewForConfig(o.Config)
 	if err != nil {
 		return nil, fmt.Errorf("connect to the own cluster: %w", err)
