@@ -24,7 +24,7 @@ func (s *scene) localDomain() string {
 
 // lookup asks a cluster's own DNS and returns what nslookup printed.
 func (s *scene) lookup(ctx context.Context, m *Member, kind, name string) (string, error) {
-	out, err := s.exec(ctx, m, s.bounds().exec, "nslookup", fmt.Sprintf("nslookup -timeout=3 -retry=1 -type=%s %s. 2>&1", kind, name))
+	out, err := s.exec(ctx, m, execBound, "nslookup", fmt.Sprintf("nslookup -timeout=3 -retry=1 -type=%s %s. 2>&1", kind, name))
 	if err != nil {
 		return "", fmt.Errorf("look up %s %s: %w", kind, name, err)
 	}
@@ -92,7 +92,7 @@ func of(ip corev1.IPFamily, addresses []string) []string {
 
 // resolvesTo waits until a name has these addresses in a cluster, and no others.
 func (s *scene) resolvesTo(ctx context.Context, m *Member, name string, wanted []string) error {
-	return s.eventually(ctx, s.bounds().api, func(ctx context.Context) error {
+	return eventually(ctx, soon, func(ctx context.Context) error {
 		for family, kind := range recordTypes {
 			want := of(family, wanted)
 			if len(want) == 0 {
@@ -119,7 +119,7 @@ const (
 // call calls a port some times, one connection each, and returns what each printed.
 func (s *scene) call(ctx context.Context, m *Member, host string, port, times int, ip corev1.IPFamily) ([]string, error) {
 	option := map[corev1.IPFamily]string{corev1.IPv4Protocol: "-4", corev1.IPv6Protocol: "-6"}[ip]
-	out, err := s.exec(ctx, m, s.bounds().exec+time.Duration(times)*callBound, "nc", fmt.Sprintf(
+	out, err := s.exec(ctx, m, execBound+time.Duration(times)*callBound, "nc", fmt.Sprintf(
 		`i=0; while [ $i -lt %d ]; do echo hi | nc -v -w 2 %s %s. %d 2>&1; echo "%s"; i=$((i+1)); done`, times, option, host, port, mark))
 	if err != nil {
 		return nil, fmt.Errorf("call %s:%d: %w", host, port, err)
@@ -143,7 +143,7 @@ func answerer(out string) []string {
 
 // calledAll waits until so many calls in a row are answered, all by these pods.
 func (s *scene) calledAll(ctx context.Context, m *Member, port, times int, ip corev1.IPFamily, pods []string) error {
-	return s.eventually(ctx, s.bounds().api, func(ctx context.Context) error {
+	return eventually(ctx, soon, func(ctx context.Context) error {
 		calls, err := s.call(ctx, m, s.domain(), port, times, ip)
 		if err != nil {
 			return err

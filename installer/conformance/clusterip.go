@@ -163,7 +163,7 @@ func externalName(ctx context.Context, s *scene) error {
 		return err
 	}
 	return s.everywhere(func(m *Member) error {
-		return s.stays(ctx, func(ctx context.Context) error { return s.notImported(ctx, m) })
+		return stays(ctx, func(ctx context.Context) error { return s.notImported(ctx, m) })
 	})
 }
 
@@ -201,7 +201,7 @@ func notExported(ctx context.Context, s *scene) error {
 // callable waits until a Service answers by its name in its own cluster, whatever the
 // multi-cluster Services API does.
 func (s *scene) callable(ctx context.Context, m *Member, ip corev1.IPFamily) error {
-	return s.eventually(ctx, s.bounds().slices, func(ctx context.Context) error {
+	return eventually(ctx, slicesBound, func(ctx context.Context) error {
 		calls, err := s.call(ctx, m, s.localDomain(), helloPort, 1, ip)
 		if err == nil && answerer(calls[0]) == nil {
 			err = fmt.Errorf("%s does not answer in its own cluster: %s", s.localDomain(), oneLine(calls[0]))

@@ -97,7 +97,7 @@ func lastExportDecides(ctx context.Context, s *scene) error {
 		return err
 	}
 	err := s.everywhere(func(m *Member) error {
-		return s.stays(ctx, func(ctx context.Context) error { return s.importIs(ctx, m, helloName, nil) })
+		return stays(ctx, func(ctx context.Context) error { return s.importIs(ctx, m, helloName, nil) })
 	})
 	if err != nil {
 		return err

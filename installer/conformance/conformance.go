@@ -54,8 +54,6 @@ type Options struct {
 	Parallel int
 	// Progress is told what a case has come to; it must not block.
 	Progress func(text string)
-
-	bounds bounds
 }
 
 // DefaultImage is the published image of test pods.
@@ -66,26 +64,20 @@ const (
 	defaultParallel = 6
 )
 
-// bounds are how long things may take; those of conditions, imports and slices are
-// the suite's.
-type bounds struct {
-	// api bounds conditions, imports, their absence, and answers of names.
-	api time.Duration
-	// slices bounds EndpointSlices.
-	slices time.Duration
-	// setup bounds pods of ours, exec one command in them.
-	setup, exec time.Duration
+// How long things may take. Those of conditions, imports and slices are the suite's.
+const (
+	// soon bounds conditions, imports, their absence, and answers of names.
+	soon = 20 * time.Second
+	// slicesBound bounds EndpointSlices.
+	slicesBound = time.Minute
+	// setupBound bounds pods of ours, execBound one command in them.
+	setupBound, execBound = 2 * time.Minute, 15 * time.Second
 	// stay is how long something must hold; apart is the time between two exports,
 	// since times of creation are whole seconds.
-	stay, apart time.Duration
-	// cleanup bounds the end of all namespaces, poll is the pause between two looks.
-	cleanup, poll time.Duration
-}
-
-var usual = bounds{
-	api: 20 * time.Second, slices: time.Minute, setup: 2 * time.Minute, exec: 15 * time.Second,
-	stay: 5 * time.Second, apart: 1100 * time.Millisecond, cleanup: 2 * time.Minute, poll: 250 * time.Millisecond,
-}
+	stay, apart = 5 * time.Second, 1100 * time.Millisecond
+	// cleanupBound bounds the end of all namespaces, poll is the pause between two looks.
+	cleanupBound, poll = 2 * time.Minute, 250 * time.Millisecond
+)
 
 func (o *Options) complete() {
 	if o.DNSDomain == "" {
@@ -99,9 +91,6 @@ func (o *Options) complete() {
 	}
 	if o.Progress == nil {
 		o.Progress = func(string) {}
-	}
-	if o.bounds == (bounds{}) {
-		o.bounds = usual
 	}
 }
 

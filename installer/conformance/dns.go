@@ -55,7 +55,7 @@ func (s *scene) askEverywhere(ctx context.Context, service *corev1.Service, look
 	wantsAddress := service.Spec.ClusterIP != corev1.ClusterIPNone
 	return s.everywhere(func(m *Member) error {
 		var found *mcs.ServiceImport
-		err := s.eventually(ctx, s.bounds().api, func(ctx context.Context) error {
+		err := eventually(ctx, soon, func(ctx context.Context) error {
 			return s.importIs(ctx, m, helloName, func(one *mcs.ServiceImport) error {
 				if found = one; wantsAddress && len(one.Spec.IPs) == 0 {
 					return violated("the ServiceImport has no address")
@@ -89,7 +89,7 @@ func nameHasPort(ctx context.Context, s *scene) error {
 
 // hasServers waits until the SRV records of hello's name are right.
 func (s *scene) hasServers(ctx context.Context, m *Member, check func([]server) error) error {
-	return s.eventually(ctx, s.bounds().api, func(ctx context.Context) error {
+	return eventually(ctx, soon, func(ctx context.Context) error {
 		out, err := s.lookup(ctx, m, "SRV", s.domain())
 		if err != nil {
 			return err
@@ -152,7 +152,7 @@ func hostNames(ctx context.Context, s *scene) error {
 // sourceCluster is what the slices in a cluster call the exporter.
 func (s *scene) sourceCluster(ctx context.Context, m *Member) (string, error) {
 	var source string
-	err := s.eventually(ctx, s.bounds().slices, func(ctx context.Context) error {
+	err := eventually(ctx, slicesBound, func(ctx context.Context) error {
 		all, err := s.slices(ctx, m)
 		if err != nil {
 			return err

@@ -35,7 +35,7 @@ func slicesImported(ctx context.Context, s *scene) error {
 		return err
 	}
 	err := s.everywhere(func(m *Member) error {
-		return s.eventually(ctx, s.bounds().slices, func(ctx context.Context) error { return s.hasSlices(ctx, m) })
+		return eventually(ctx, slicesBound, func(ctx context.Context) error { return s.hasSlices(ctx, m) })
 	})
 	if err != nil {
 		return err
@@ -44,7 +44,7 @@ func slicesImported(ctx context.Context, s *scene) error {
 		return err
 	}
 	return s.everywhere(func(m *Member) error {
-		return s.eventually(ctx, s.bounds().slices, func(ctx context.Context) error { return s.hasNoSlices(ctx, m) })
+		return eventually(ctx, slicesBound, func(ctx context.Context) error { return s.hasNoSlices(ctx, m) })
 	})
 }
 
@@ -107,7 +107,7 @@ func slicesAnnounced(ctx context.Context, s *scene) error {
 		return err
 	}
 	return s.everywhere(func(m *Member) error {
-		return s.eventually(ctx, s.bounds().slices, func(ctx context.Context) error {
+		return eventually(ctx, slicesBound, func(ctx context.Context) error {
 			said := mcs.EndpointSliceObjectsStatus("")
 			err := s.importIs(ctx, m, helloName, func(one *mcs.ServiceImport) error {
 				said = one.Status.EndpointSliceObjects

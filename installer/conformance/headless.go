@@ -31,7 +31,7 @@ func headlessWithoutAddress(ctx context.Context, s *scene) error {
 		return err
 	}
 	return s.everywhere(func(m *Member) error {
-		return s.stays(ctx, func(ctx context.Context) error {
+		return stays(ctx, func(ctx context.Context) error {
 			return s.importIs(ctx, m, helloName, func(one *mcs.ServiceImport) error {
 				if len(one.Spec.IPs) > 0 {
 					return violated("the addresses are %v, want none", one.Spec.IPs)

@@ -70,7 +70,7 @@ func (s *scene) exportBoth(ctx context.Context, older, younger *corev1.Service, 
 	if err := s.imported(ctx, nil); err != nil {
 		return err
 	}
-	if err := s.pause(ctx); err != nil {
+	if err := pause(ctx); err != nil {
 		return err
 	}
 	return s.exportWith(ctx, s.second(), younger, youngerWith)
@@ -118,7 +118,7 @@ func (s *scene) importIs(ctx context.Context, m *Member, name string, check func
 // imported waits until every cluster has an import of hello that is right; nil: any.
 func (s *scene) imported(ctx context.Context, check func(*mcs.ServiceImport) error) error {
 	return s.everywhere(func(m *Member) error {
-		return s.eventually(ctx, s.bounds().api, func(ctx context.Context) error { return s.importIs(ctx, m, helloName, check) })
+		return eventually(ctx, soon, func(ctx context.Context) error { return s.importIs(ctx, m, helloName, check) })
 	})
 }
 
@@ -134,13 +134,13 @@ func (s *scene) notImported(ctx context.Context, m *Member) error {
 // gone waits until no cluster has an import of hello.
 func (s *scene) gone(ctx context.Context) error {
 	return s.everywhere(func(m *Member) error {
-		return s.eventually(ctx, s.bounds().api, func(ctx context.Context) error { return s.notImported(ctx, m) })
+		return eventually(ctx, soon, func(ctx context.Context) error { return s.notImported(ctx, m) })
 	})
 }
 
 // condition waits until the export of hello in a cluster has a condition.
 func (s *scene) condition(ctx context.Context, m *Member, kind mcs.ServiceExportConditionType, status metav1.ConditionStatus) error {
-	return s.eventually(ctx, s.bounds().api, func(ctx context.Context) error {
+	return eventually(ctx, soon, func(ctx context.Context) error {
 		object, err := m.Dynamic.Resource(exports).Namespace(s.namespace).Get(ctx, helloName, metav1.GetOptions{})
 		if err != nil {
 			return fmt.Errorf("cluster %s: get ServiceExport %s/%s: %w", m.Name, s.namespace, helloName, err)

@@ -23,7 +23,7 @@ func (s *scene) startAsker(ctx context.Context, m *Member) error {
 		ObjectMeta: metav1.ObjectMeta{Name: askerName},
 		Spec:       s.pod("trap 'exit 0' TERM; while :; do sleep 3600 & wait $!; done"),
 	}
-	return s.eventually(ctx, s.bounds().setup, func(ctx context.Context) error {
+	return eventually(ctx, setupBound, func(ctx context.Context) error {
 		live, err := pods.Get(ctx, askerName, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) {
 			// It is refused until the namespace has its service account.
@@ -42,7 +42,7 @@ func (s *scene) startAsker(ctx context.Context, m *Member) error {
 // helloPods waits until so many pods are ready behind the Service of a cluster.
 func (s *scene) helloPods(ctx context.Context, m *Member, count int) ([]corev1.Pod, error) {
 	var pods []corev1.Pod
-	err := s.eventually(ctx, s.bounds().setup, func(ctx context.Context) error {
+	err := eventually(ctx, setupBound, func(ctx context.Context) error {
 		list, err := m.Kube.CoreV1().Pods(s.namespace).List(ctx, metav1.ListOptions{LabelSelector: "app=" + helloName})
 		if err != nil {
 			return fmt.Errorf("cluster %s: list pods of namespace %s: %w", m.Name, s.namespace, err)

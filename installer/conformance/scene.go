@@ -43,7 +43,6 @@ func (r *run) newScene() *scene {
 	return s
 }
 
-func (s *scene) bounds() *bounds { return &s.run.options.bounds }
 func (s *scene) first() *Member  { return s.members[0] }
 func (s *scene) second() *Member { return s.members[1] }
 
@@ -68,7 +67,7 @@ func (s *scene) setUp(ctx context.Context, c Case) error {
 
 // remove deletes the namespaces; nobody waits for their end before settle.
 func (s *scene) remove(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, s.bounds().exec)
+	ctx, cancel := context.WithTimeout(ctx, execBound)
 	defer cancel()
 	// One that stays is named by settle.
 	_ = s.everywhere(func(m *Member) error { return m.removeNamespace(ctx, s.namespace, s.run.id) })
@@ -95,18 +94,20 @@ func (m *Member) removeNamespace(ctx context.Context, name, id string) error {
 
 // settle waits until the namespaces of the run are gone, and says what stays.
 func (r *run) settle(ctx context.Context) []string {
-	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.options.bounds.cleanup)
-	defer cancel()
-	s := r.newScene() // for its waits; it has no namespace
+	ctx = context.WithoutCancel(ctx)
+	s := r.newScene() // for its clusters; it has no namespace
 	err := s.everywhere(func(m *Member) error {
-		return s.eventually(bounded, r.options.bounds.cleanup, func(ctx context.Context) error {
+		return eventually(ctx, cleanupBound, func(ctx context.Context) error {
 			list, err := m.Kube.CoreV1().Namespaces().List(ctx, metav1.ListOptions{LabelSelector: RunLabel + "=" + r.id})
 			if err != nil {
 				return fmt.Errorf("list namespaces: %w", err)
 			}
 			var left []error
 			for _, one := range list.Items {
-				left = append(left, m.removeNamespace(ctx, one.Name, r.id), fmt.Errorf("namespace %s is still there", one.Name))
+				left = append(left, fmt.Errorf("namespace %s is still there", one.Name))
+				if one.DeletionTimestamp == nil {
+					left = append(left, m.removeNamespace(ctx, one.Name, r.id))
+				}
 			}
 			return errors.Join(left...)
 		})

@@ -27,7 +27,7 @@ func isViolation(err error) bool {
 
 // eventually looks until there is nothing wrong; after the bound it returns what was
 // last.
-func (s *scene) eventually(ctx context.Context, bound time.Duration, look func(context.Context) error) error {
+func eventually(ctx context.Context, bound time.Duration, look func(context.Context) error) error {
 	bounded, cancel := context.WithTimeout(ctx, bound)
 	defer cancel()
 	var last error
@@ -46,14 +46,14 @@ func (s *scene) eventually(ctx context.Context, bound time.Duration, look func(c
 				return context.Cause(ctx)
 			}
 			return fmt.Errorf("%w, still after %s", last, bound)
-		case <-time.After(s.bounds().poll):
+		case <-time.After(poll):
 		}
 	}
 }
 
 // stays looks all the time for which something must hold.
-func (s *scene) stays(ctx context.Context, look func(context.Context) error) error {
-	end := time.After(s.bounds().stay)
+func stays(ctx context.Context, look func(context.Context) error) error {
+	end := time.After(stay)
 	for {
 		if err := look(ctx); err != nil {
 			return err
@@ -63,17 +63,17 @@ func (s *scene) stays(ctx context.Context, look func(context.Context) error) err
 			return context.Cause(ctx)
 		case <-end:
 			return nil
-		case <-time.After(s.bounds().poll):
+		case <-time.After(poll):
 		}
 	}
 }
 
 // pause waits until a second export is younger than the first.
-func (s *scene) pause(ctx context.Context) error {
+func pause(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return context.Cause(ctx)
-	case <-time.After(s.bounds().apart):
+	case <-time.After(apart):
 		return nil
 	}
 }
