@@ -76,10 +76,7 @@ told with 3.`,
 		env: env, global: global, clusters: clusters,
 		forms:  func() []string { return conformanceForms },
 		adjust: func(mesh *config.Mesh) error { images.apply(mesh); return nil },
-		check: func(config.Mesh) error {
-			_, err := flags.options().Select()
-			return err
-		},
+		check:  func(config.Mesh) error { return flags.options().Check() },
 		do: func(ctx context.Context, s *session) error {
 			report, err := s.in.Conformance(ctx, flags.options())
 			s.finish()

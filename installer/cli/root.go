@@ -108,7 +108,7 @@ or names the first broken hop with its fix.`,
 	root.SetOut(env.Stdout)
 	root.SetErr(env.Stderr)
 	flags := root.PersistentFlags()
-	flags.StringVarP(&global.output, "output", "o", "text", "form of the answer: text, json or yaml (verify: also junit, html, md)")
+	flags.StringVarP(&global.output, "output", "o", "text", "form of the answer: text, json or yaml (verify: also junit, html, md; mcs conformance: html)")
 	flags.BoolVarP(&global.quiet, "quiet", "q", false, "no progress on stderr")
 	flags.DurationVar(&global.timeout, "timeout", 15*time.Minute, "bound on the whole command")
 	root.SetFlagErrorFunc(flagError)

@@ -15,10 +15,12 @@ package conformance
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -94,6 +96,17 @@ func (o *Options) complete() {
 	}
 }
 
+// Check rejects what no run can take, before any cluster is contacted.
+func (o Options) Check() error {
+	_, err := o.Select()
+	if o.DNSDomain != "" {
+		if wrong := validation.IsDNS1123Subdomain(o.DNSDomain); len(wrong) > 0 {
+			err = errors.Join(err, problem.New(problem.Input, "BadDomain", "%q is no zone: %s", o.DNSDomain, wrong[0]))
+		}
+	}
+	return err
+}
+
 // Run runs the selected cases and removes what they made, also where ctx ends. The
 // report is complete whatever the cases come to: Report.Err tells the exit code. The
 // error is of a run that was rejected or cut short.
@@ -101,6 +114,9 @@ func Run(ctx context.Context, members []Member, o Options) (*Report, error) {
 	o.complete()
 	if len(members) == 0 {
 		return nil, problem.New(problem.Input, "NoClusters", "no cluster to look at").WithFix("name at least one cluster")
+	}
+	if err := o.Check(); err != nil {
+		return nil, err
 	}
 	cases, err := o.Select()
 	if err != nil {

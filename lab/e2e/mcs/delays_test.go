@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/tools/clientcmd"
 )
@@ -42,6 +43,7 @@ func delays(t *testing.T) {
 		}
 	}
 	var imported, followed, gone []time.Duration
+	own := watchSlices(t, clients[0], "kubernetes.io/service-name=hello")
 	for round := range rounds {
 		withdrawn := time.Now()
 		if err := clients[0].Resource(exports).Namespace(space).Delete(t.Context(), "hello", metav1.DeleteOptions{}); err != nil {
@@ -56,8 +58,12 @@ func delays(t *testing.T) {
 			t.Fatal(err)
 		}
 		imported = append(imported, last(t, clients, "import", hasImport(true)).Sub(exported))
-		suite.Kubectl(t, 1, "-n", space, "scale", "deployment/hello", fmt.Sprintf("--replicas=%d", 2-round%2))
-		followed = append(followed, follows(t, clients, 2-round%2))
+		replicas := 2 - round%2
+		theirs := watchSlices(t, clients[1], "multicluster.kubernetes.io/service-name=hello")
+		theirs.reached(t, 3-replicas)
+		suite.Kubectl(t, 1, "-n", space, "scale", "deployment/hello", fmt.Sprintf("--replicas=%d", replicas))
+		changed := own.reached(t, replicas)
+		followed = append(followed, theirs.reached(t, replicas).Sub(changed))
 	}
 	for _, one := range []struct {
 		what string
@@ -104,51 +110,74 @@ func hasImport(wanted bool) func(context.Context, dynamic.Interface) bool {
 	}
 }
 
-// follows is how much later an importer has so many endpoints than the exporter.
-func follows(t *testing.T, clients []dynamic.Interface, count int) time.Duration {
-	t.Helper()
-	own := reached(t, clients[0], "kubernetes.io/service-name=hello", count)
-	theirs := reached(t, clients[1], "multicluster.kubernetes.io/service-name=hello", count)
-	first, second := <-own, <-theirs
-	if first.IsZero() || second.IsZero() {
-		t.Fatalf("slices have not %d endpoints within two minutes", count)
-	}
-	return max(second.Sub(first), 0)
+// slicesOf tells, of a cluster, when its slices had another number of endpoints that
+// are ready. It watches, for to ask takes longer than what is measured.
+type slicesOf struct {
+	counts chan counted
 }
 
-// reached tells when the slices of a cluster have so many endpoints that are ready;
-// the zero time where that does not come.
-func reached(t *testing.T, client dynamic.Interface, selector string, count int) <-chan time.Time {
-	at := make(chan time.Time, 1)
+type counted struct {
+	ready int
+	at    time.Time
+}
+
+// watchSlices watches until the test ends.
+func watchSlices(t *testing.T, client dynamic.Interface, selector string) *slicesOf {
+	t.Helper()
+	options := metav1.ListOptions{LabelSelector: selector}
+	stream, err := client.Resource(endpointSlices).Namespace(space).Watch(t.Context(), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &slicesOf{counts: make(chan counted, 1000)}
 	go func() {
-		defer close(at)
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-		defer cancel()
-		for ctx.Err() == nil {
-			list, err := client.Resource(endpointSlices).Namespace(space).List(ctx, metav1.ListOptions{LabelSelector: selector})
-			if err == nil && ready(list.Items) == count {
-				at <- time.Now()
-				return
+		have, last := map[string]int{}, -1
+		for event := range stream.ResultChan() {
+			at := time.Now()
+			one, ok := event.Object.(*unstructured.Unstructured)
+			if !ok {
+				continue
 			}
-			select {
-			case <-ctx.Done():
-			case <-time.After(5 * time.Millisecond):
+			if have[one.GetName()] = ready(one); event.Type == watch.Deleted {
+				delete(have, one.GetName())
 			}
+			sum := 0
+			for _, count := range have {
+				sum += count
+			}
+			if sum != last {
+				s.counts <- counted{sum, at}
+			}
+			last = sum
 		}
 	}()
-	return at
+	return s
+}
+
+// reached waits until there are so many, and says since when.
+func (s *slicesOf) reached(t *testing.T, count int) time.Time {
+	t.Helper()
+	end := time.After(2 * time.Minute)
+	for {
+		select {
+		case one := <-s.counts:
+			if one.ready == count {
+				return one.at
+			}
+		case <-end:
+			t.Fatalf("slices have not %d endpoints within two minutes", count)
+		}
+	}
 }
 
 // ready counts the endpoints that are ready.
-func ready(all []unstructured.Unstructured) int {
+func ready(slice *unstructured.Unstructured) int {
 	count := 0
-	for _, one := range all {
-		endpoints, _, _ := unstructured.NestedSlice(one.Object, "endpoints")
-		for _, each := range endpoints {
-			endpoint, _ := each.(map[string]any)
-			if is, _, _ := unstructured.NestedBool(endpoint, "conditions", "ready"); is {
-				count++
-			}
+	endpoints, _, _ := unstructured.NestedSlice(slice.Object, "endpoints")
+	for _, each := range endpoints {
+		endpoint, _ := each.(map[string]any)
+		if is, _, _ := unstructured.NestedBool(endpoint, "conditions", "ready"); is {
+			count++
 		}
 	}
 	return count

@@ -85,13 +85,15 @@ func guide(t *testing.T) {
 	suite.Apply(t, 1, workloads)
 	suite.Kubectl(t, 1, "-n", space, "rollout", "status", "deployment/hello", "--timeout=120s")
 	suite.Kubectl(t, 1, "-n", space, "rollout", "status", "statefulset/db", "--timeout=120s")
-	suite.Each(func(i int) { suite.Kubectl(t, i, "-n", space, "wait", "--for=condition=Ready", "pod/client", "--timeout=120s") })
+	suite.Each(func(i int) {
+		suite.Kubectl(t, i, "-n", space, "wait", "--for=condition=Ready", "pod/client", "--timeout=120s")
+	})
 
 	t.Run("export and call", exportAndCall)
 	t.Run("headless", headlessNames)
 	t.Run("delays", delays)
 	t.Run("unexport", unexport)
-	suite.Each(func(i int) { suite.Kubectl(t, i, "delete", "namespace", space) })
+	suite.Each(func(i int) { suite.Kubectl(t, i, "delete", "namespace", space, "--wait=false") })
 }
 
 // exportAndCall exports, waits for the import as the guide does, resolves its name in
