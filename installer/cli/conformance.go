@@ -83,7 +83,10 @@ told with 3.`,
 			if report == nil {
 				return err
 			}
-			return errors.Join(err, report.Err(), s.in.Err(), report.Write(env.Stdout, global.output))
+			if err == nil {
+				err = report.Err()
+			}
+			return errors.Join(err, s.in.Err(), report.Write(env.Stdout, global.output))
 		},
 	}.run
 	clusters.add(cmd.Flags())

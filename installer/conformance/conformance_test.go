@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -171,26 +172,59 @@ func TestOneClusterSkipsCasesOfTwo(t *testing.T) {
 
 func TestWhatStandsInTheWayIsNoVerdict(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := newSet(flaw{}, "a", "b")
-		members := s.members()
-		members[1].Exec = func(context.Context, podexec.Target, ...string) ([]byte, error) {
-			return nil, &podexec.ExitError{Code: noTool}
-		}
-		s.clusters[0].kube.PrependReactor("create", "deployments", func(clienttesting.Action) (bool, runtime.Object, error) {
-			return true, nil, errors.New("quota")
+	for name, c := range map[string]struct {
+		number int
+		breaks func(*set, []Member)
+		want   string
+	}{
+		"an image without the tool": {18, func(_ *set, members []Member) {
+			members[1].Exec = func(context.Context, podexec.Target, ...string) ([]byte, error) {
+				return nil, &podexec.ExitError{Code: noTool}
+			}
+		}, "has no nslookup"},
+		"a workload that is refused": {17, func(s *set, _ []Member) {
+			s.clusters[0].kube.PrependReactor("create", "deployments", func(clienttesting.Action) (bool, runtime.Object, error) {
+				return true, nil, errors.New("over quota")
+			})
+		}, "over quota"},
+		"an image that nobody has, at once": {18, func(s *set, _ []Member) {
+			s.clusters[1].kube.PrependReactor("create", "pods", func(action clienttesting.Action) (bool, runtime.Object, error) {
+				pod := action.(clienttesting.CreateAction).GetObject().(*corev1.Pod)
+				pod.Status.Phase = corev1.PodPending
+				pod.Status.ContainerStatuses = []corev1.ContainerStatus{{State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff"}}}}
+				return true, pod, nil
+			})
+		}, "ImagePullBackOff: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := newSet(flaw{}, "a", "b")
+				members := s.members()
+				c.breaks(s, members)
+				ctx, stop := context.WithCancel(t.Context())
+				var group sync.WaitGroup
+				group.Go(func() { s.run(ctx, t) })
+				report, err := Run(t.Context(), members, Options{Selection: Selection{Numbers: []int{c.number}}})
+				stop()
+				group.Wait()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if code := problem.ExitCode(report.Err()); code != problem.ExitCluster {
+					t.Errorf("exit code %d of %v, want %d", code, report.Err(), problem.ExitCluster)
+				}
+				rows := report.rows(Unknown)
+				if len(rows) != 1 || !strings.Contains(rows[0].Message, c.want) {
+					t.Fatalf("could not be told: %+v, want %q", rows, c.want)
+				}
+				// Time here is the bubble's own.
+				if rows[0].Seconds >= setupBound.Seconds() {
+					t.Errorf("it took %v s", rows[0].Seconds)
+				}
+			})
 		})
-		report, err := Run(t.Context(), members, Options{Selection: Selection{Numbers: []int{17, 18}}})
-		if err == nil {
-			err = report.Err()
-		}
-		if got := with(report, Unknown); !slices.Equal(got, []int{17}) && !slices.Equal(got, []int{17, 18}) {
-			t.Errorf("could not be told: %v, want 17 and 18", got)
-		}
-		if code := problem.ExitCode(err); code != problem.ExitCluster {
-			t.Errorf("exit code %d of %v, want %d", code, err, problem.ExitCluster)
-		}
-	})
+	}
 }
 
 func TestWhatIsCutShortIsRemoved(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -33,7 +34,7 @@ func (s *scene) startAsker(ctx context.Context, m *Member) error {
 			return fmt.Errorf("start pod %s/%s: %w", s.namespace, askerName, err)
 		}
 		if live.Status.Phase != corev1.PodRunning {
-			return fmt.Errorf("pod %s/%s does not run: %s", s.namespace, askerName, why(live))
+			return notYet(live)
 		}
 		return nil
 	})
@@ -52,7 +53,7 @@ func (s *scene) helloPods(ctx context.Context, m *Member, count int) ([]corev1.P
 		}
 		for i := range pods {
 			if !ready(&pods[i]) {
-				return fmt.Errorf("cluster %s: pod %s/%s is not ready: %s", m.Name, s.namespace, pods[i].Name, why(&pods[i]))
+				return fmt.Errorf("cluster %s: %w", m.Name, notYet(&pods[i]))
 			}
 		}
 		return nil
@@ -69,20 +70,27 @@ func ready(pod *corev1.Pod) bool {
 	return false
 }
 
-// why is what keeps a pod, in words.
-func why(pod *corev1.Pod) string {
+// notYet says what keeps a pod. An image that cannot be pulled is final.
+func notYet(pod *corev1.Pod) error {
 	for _, one := range pod.Status.ContainerStatuses {
 		if waiting := one.State.Waiting; waiting != nil {
-			return waiting.Reason + " " + waiting.Message
+			err := fmt.Errorf("pod %s/%s: %s: %s", pod.Namespace, pod.Name, waiting.Reason, waiting.Message)
+			if slices.Contains(hopeless, waiting.Reason) {
+				return final{err}
+			}
+			return err
 		}
 	}
 	for _, condition := range pod.Status.Conditions {
 		if condition.Status == corev1.ConditionFalse && condition.Message != "" {
-			return condition.Message
+			return fmt.Errorf("pod %s/%s: %s", pod.Namespace, pod.Name, condition.Message)
 		}
 	}
-	return "phase " + string(pod.Status.Phase)
+	return fmt.Errorf("pod %s/%s: phase %q", pod.Namespace, pod.Name, pod.Status.Phase)
 }
+
+// hopeless are reasons for which a person must act, though the kubelet tries again.
+var hopeless = []string{"ErrImageNeverPull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError", "CreateContainerError"}
 
 // addresses are those of pods, of all families.
 func addresses(pods []corev1.Pod) []string {

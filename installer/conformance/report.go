@@ -139,12 +139,12 @@ func (r *Report) rows(outcome Outcome) []Row {
 func (r *Report) Err() error {
 	var errs []error
 	if unknown := r.rows(Unknown); len(unknown) > 0 {
-		errs = append(errs, problem.New(problem.Cluster, "NotTold", "cases %s could not be told; %d: %s",
+		errs = append(errs, problem.New(problem.Cluster, "NotTold", "it could not be told of cases %s; case %d: %s",
 			numbers(unknown), unknown[0].Number, unknown[0].Message).
 			WithFix("mend what stood in the way, then eastwest mcs conformance --case %s", numbers(unknown)))
 	}
 	if broken := r.rows(NotConformant); len(broken) > 0 {
-		errs = append(errs, problem.New(problem.Unverified, "NotConformant", "cases %s are not conformant; %d (%s): %s",
+		errs = append(errs, problem.New(problem.Unverified, "NotConformant", "not conformant in cases %s; case %d, that %s: %s",
 			numbers(broken), broken[0].Number, broken[0].Title, broken[0].Message).
 			WithFix("look at it alone: eastwest mcs conformance --case %s", numbers(broken)))
 	}

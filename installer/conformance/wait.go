@@ -25,8 +25,13 @@ func isViolation(err error) bool {
 	return errors.As(err, &v)
 }
 
-// eventually looks until there is nothing wrong; after the bound it returns what was
-// last.
+// final is an error that no waiting mends.
+type final struct{ error }
+
+func (f final) Unwrap() error { return f.error }
+
+// eventually looks until there is nothing wrong; after the bound, or where waiting does
+// not help, it returns what was last.
 func eventually(ctx context.Context, bound time.Duration, look func(context.Context) error) error {
 	bounded, cancel := context.WithTimeout(ctx, bound)
 	defer cancel()
@@ -35,6 +40,9 @@ func eventually(ctx context.Context, bound time.Duration, look func(context.Cont
 		err := look(bounded)
 		if err == nil {
 			return nil
+		}
+		if hopeless := (final{}); errors.As(err, &hopeless) {
+			return err
 		}
 		// What the end of the wait itself breaks off says nothing.
 		if last == nil || bounded.Err() == nil {
