@@ -17,9 +17,9 @@ func conforms(t *testing.T, clusters int) {
 			Name          string
 			Passed, Total int
 			Tests         []struct {
-				Number         int
-				Outcome, Title string
-				Seconds        float64
+				Number  int
+				Outcome string
+				Seconds float64
 			}
 		}
 		Notes []string
