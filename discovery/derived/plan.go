@@ -259,4 +259,3 @@ func (a *allocator) take(key model.PortKey) uint16 {
 	}
 	return 0
 }
-

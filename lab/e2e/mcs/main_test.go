@@ -22,8 +22,7 @@ func TestMain(m *testing.M) {
 // longer to make than most of it.
 func TestMultiClusterServices(t *testing.T) {
 	suite.Down(t)
-	suite.Run(t, 0, suite.Up(append(suite.Members(), "--network", "flat", "--no-verify")...)...)
-	suite.Each(func(i int) { forward(t, i) })
+	suite.Run(t, 0, suite.Up(append(suite.Members(), "--network", "flat")...)...)
 	t.Run("two clusters conform", func(t *testing.T) { conforms(t, 2) })
 	t.Run("three clusters conform", func(t *testing.T) { conforms(t, 3) })
 	t.Run("the guide", guide)
