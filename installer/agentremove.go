@@ -27,7 +27,7 @@ func (in *Installer) removeAgentsWork(ctx context.Context, s *site) error {
 		}
 	}
 	plan, err := s.applier.RemoveLabelled(ctx, "derived", v1alpha1.LabelDerived+"=true",
-		schema.GroupKind{Kind: "Service"}, schema.GroupKind{Group: "discovery.k8s.io", Kind: "EndpointSlice"},
+		schema.GroupKind{Kind: "Service"}, schema.GroupKind{Kind: "Endpoints"}, schema.GroupKind{Group: "discovery.k8s.io", Kind: "EndpointSlice"},
 		schema.GroupKind{Group: "multicluster.x-k8s.io", Kind: "ServiceImport"}, schema.GroupKind{Group: "net.gke.io", Kind: "ServiceImport"})
 	if err != nil {
 		return err

@@ -29,6 +29,7 @@ type Cluster struct {
 	factories []informers.SharedInformerFactory
 	services  corelisters.ServiceLister
 	slices    discoverylisters.EndpointSliceLister
+	endpoints corelisters.EndpointsLister
 	gateways  discoverylisters.EndpointSliceLister
 	spaces    corelisters.NamespaceLister
 	synced    []cache.InformerSynced
@@ -54,16 +55,17 @@ func NewCluster(kube kubernetes.Interface, gateway GatewayService) *Cluster {
 	all := informers.NewSharedInformerFactoryWithOptions(kube, 0, informers.WithTransform(withoutManagedFields))
 	c := &Cluster{
 		kube: kube, factories: []informers.SharedInformerFactory{derived, local, all},
-		services: derived.Core().V1().Services().Lister(),
-		slices:   derived.Discovery().V1().EndpointSlices().Lister(),
-		gateways: local.Discovery().V1().EndpointSlices().Lister(),
-		spaces:   all.Core().V1().Namespaces().Lister(),
+		services:  derived.Core().V1().Services().Lister(),
+		slices:    derived.Discovery().V1().EndpointSlices().Lister(),
+		endpoints: derived.Core().V1().Endpoints().Lister(),
+		gateways:  local.Discovery().V1().EndpointSlices().Lister(),
+		spaces:    all.Core().V1().Namespaces().Lister(),
 	}
 	handler := cache.ResourceEventHandlerFuncs{
 		AddFunc: func(any) { c.refresh() }, UpdateFunc: func(any, any) { c.refresh() }, DeleteFunc: func(any) { c.refresh() },
 	}
 	for _, informer := range []cache.SharedIndexInformer{
-		derived.Core().V1().Services().Informer(), derived.Discovery().V1().EndpointSlices().Informer(),
+		derived.Core().V1().Services().Informer(), derived.Core().V1().Endpoints().Informer(), derived.Discovery().V1().EndpointSlices().Informer(),
 		local.Discovery().V1().EndpointSlices().Informer(), all.Core().V1().Namespaces().Informer(),
 	} {
 		registration, err := informer.AddEventHandler(handler)

@@ -155,9 +155,17 @@ func (w *Writer) write(ctx context.Context, s *service, gateways []netip.Addr, k
 		}
 	}
 	var failures []error
-	for _, slice := range s.sliceObjects(gateways) {
+	wanted := s.sliceObjects(gateways)
+	for _, slice := range wanted {
 		keep[sliceID(s.key.Namespace, *slice.Name)] = true
 		failures = append(failures, w.applySlice(ctx, slice))
+	}
+	if s.headless {
+		return errors.Join(failures...)
+	}
+	if endpoints := endpointsObject(s.key.Namespace, Name(s.key), wanted); endpoints != nil {
+		keep[endpointsID(s.key.Namespace, Name(s.key))] = true
+		failures = append(failures, w.applyEndpoints(ctx, endpoints))
 	}
 	return errors.Join(failures...)
 }
@@ -211,6 +219,11 @@ func (w *Writer) prune(ctx context.Context, keep map[string]bool, complete bool)
 		err := w.Cluster.kube.DiscoveryV1().EndpointSlices(slice.Namespace).Delete(ctx, slice.Name, onlyThis(slice))
 		failures = append(failures, gone("delete EndpointSlice", slice.Namespace, slice.Name, err))
 	}
+	endpoints, err := w.Cluster.endpoints.List(labels.Everything())
+	if err != nil {
+		return fmt.Errorf("list our Endpoints: %w", err)
+	}
+	failures = append(failures, w.pruneEndpoints(ctx, endpoints, keep, complete)...)
 	services, err := w.Cluster.services.List(labels.Everything())
 	if err != nil || !complete {
 		return errors.Join(failures...)

@@ -119,6 +119,14 @@ func TestALifeOfADerivedService(t *testing.T) {
 		list, err := r.kube.DiscoveryV1().EndpointSlices("demo").List(t.Context(), metav1.ListOptions{LabelSelector: discoveryv1.LabelServiceName + "=" + made.Name})
 		return err == nil && len(list.Items) == 1 && list.Items[0].Endpoints[0].Addresses[0] == gateway.Endpoints[0].Addresses[0]
 	})
+	leads := func(address string, port int32) bool {
+		object, err := r.kube.CoreV1().Endpoints("demo").Get(t.Context(), made.Name, metav1.GetOptions{})
+		if err != nil {
+			return address == "" && apierrors.IsNotFound(err)
+		}
+		return address != "" && len(object.Subsets) == 1 && object.Subsets[0].Addresses[0].IP == address && object.Subsets[0].Ports[0].Port == port
+	}
+	await(t, "kubectl get endpoints shows that, too", func() bool { return leads("10.1.0.9", 20000) })
 	edit := []byte(`{"metadata":{"labels":{"theirs":"stays"}},"spec":{"ports":[{"name":"tcp","port":80,"protocol":"TCP","targetPort":1}]}}`)
 	if _, err := r.kube.CoreV1().Services("demo").Patch(t.Context(), made.Name, types.StrategicMergePatchType, edit, metav1.PatchOptions{}); err != nil {
 		t.Fatal(err)
@@ -165,5 +173,5 @@ func TestALifeOfADerivedService(t *testing.T) {
 	r.show(view(apart), false)
 	r.show(view(apart, headless), true)
 	r.show(view(apart), true)
-	await(t, "it goes when nobody exports it", func() bool { return r.service(t) == nil && slices() == 0 })
+	await(t, "it goes when nobody exports it", func() bool { return r.service(t) == nil && slices() == 0 && leads("", 0) })
 }

@@ -5,6 +5,7 @@ package mcs
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -109,6 +110,13 @@ func exportAndCall(t *testing.T) {
 		if address := suite.Kubectl(t, i, "-n", space, "get", "service", derived, "-o", "jsonpath={.spec.clusterIP}"); address != one.Spec.IPs[0] {
 			t.Errorf("c%d: derived Service %q has address %s, the import %v", i, derived, address, one.Spec.IPs)
 		}
+		rig.Await(t, fmt.Sprintf("endpoints in c%d", i), time.Minute, func(ctx context.Context) error {
+			found, err := suite.Try(ctx, i, "-n", space, "get", "endpoints", derived, "-o", "jsonpath={.subsets[*].addresses[*].ip}")
+			if err == nil && found == "" {
+				err = errors.New("there are none")
+			}
+			return err
+		})
 		resolves(t, i, "hello."+space+".svc.clusterset.local", one.Spec.IPs...)
 		answers(t, i, "hello."+space+".svc.clusterset.local", 80)
 	})
@@ -152,7 +160,7 @@ func unexport(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			derived, err := suite.Try(ctx, i, "-n", space, "get", "services,endpointslices", "-l", "eastwest.dev/derived=true", "-o", "name")
+			derived, err := suite.Try(ctx, i, "-n", space, "get", "services,endpoints,endpointslices", "-l", "eastwest.dev/derived=true", "-o", "name")
 			if err == nil && left+derived != "" {
 				err = fmt.Errorf("there are %s %s", left, derived)
 			}
