@@ -199,60 +199,6 @@ func admitted(rules []v1alpha1.AdmitRule) map[model.ServiceKey][]model.MemberNam
 	return out
 }
 
-// identity is the SPIFFE ID of a workload of ours in the own cluster.
-func (a *Agent) identity(role string) string {
-	return fmt.Sprintf("spiffe://%s/ns/%s/sa/%s-%s", a.Settings.File.TrustDomain, a.Namespace, role, a.own)
-}
-
-// openAuthority prepares what a gateway of our own needs; beside Istio there is
-// none.
-func (a *Agent) openAuthority() error {
-	if a.Settings.File.DataPlane != settings.DataPlaneEnvoy {
-		return nil
-	}
-	var err error
-	if a.authority, err = authority.Open(authority.Options{Dir: a.CAFolder, TrustDomain: a.Settings.File.TrustDomain}); err != nil {
-		return err
-	}
-	if a.serving, err = a.authority.Rotating(a.identity("agent"), 0); err != nil {
-		return err
-	}
-	if a.gateway, err = a.authority.Rotating(a.identity("gateway"), 0); err != nil {
-		return err
-	}
-	a.publisher = publish.New(publish.Options{
-		TLS: publish.TLS{
-			Certificate: a.serving.Certificate, Roots: a.authority.Pool, TrustDomain: a.Settings.File.TrustDomain,
-		},
-		Member:  func(identity string) (model.MemberName, bool) { return a.own, identity == a.identity("gateway") },
-		Secrets: credentials{a}, Log: a.Log,
-	})
-	return nil
-}
-
-// roots are the mesh's; none beside Istio, where nobody of ours needs them.
-func (a *Agent) roots() []byte {
-	if a.authority == nil {
-		return nil
-	}
-	return a.authority.Roots()
-}
-
-// credentials are what gateways are given: each its own.
-type credentials struct{ agent *Agent }
-
-func (c credentials) Credential(identity string) (publish.Credential, error) {
-	pair := c.agent.gateway.Pair()
-	if identity != pair.Identity {
-		return publish.Credential{}, fmt.Errorf("no certificate is kept for %s", identity)
-	}
-	credential := publish.Credential{Chain: pair.Chain, Key: pair.Key.PEM(), Roots: pair.Roots}
-	if admitted := c.agent.loop.admitted.Load(); admitted != nil {
-		credential.Admitted = *admitted
-	}
-	return credential, nil
-}
-
 // Run runs the agent until ctx ends. What it wrote and published stays.
 func (a *Agent) Run(ctx context.Context) error {
 	own, err := a.watchOwn(a.members.own)
@@ -339,23 +285,6 @@ func (a *Agent) listen(ctx context.Context) (net.Listener, error) {
 	return listener, nil
 }
 
-// issue keeps all certificates fresh.
-func (a *Agent) issue(ctx context.Context, group *errgroup.Group) {
-	group.Go(func() error { return a.authority.Run(ctx) })
-	group.Go(func() error { return a.serving.Run(ctx, func(authority.Pair) {}) })
-	group.Go(func() error {
-		return a.gateway.Run(ctx, func(pair authority.Pair) {
-			if _, err := a.publisher.Renewed(pair.Identity); err != nil {
-				a.Log.Error("publish a new certificate", "identity", pair.Identity, "error", err)
-			}
-			select {
-			case a.loop.renewed <- struct{}{}:
-			default:
-			}
-		})
-	})
-}
-
 // write is the work of the one replica that writes.
 func (a *Agent) write(ctx context.Context, derived *derived.Writer, shows *status.Writer) {
 	a.writes.Store(true)
@@ -378,12 +307,4 @@ func (a *Agent) write(ctx context.Context, derived *derived.Writer, shows *statu
 	group.Go(func() { derived.Run(ctx) })
 	group.Go(func() { a.imports.Run(ctx) })
 	group.Wait()
-}
-
-func (a *Agent) firstCertificate() (bootstrap.Certificate, error) {
-	pair, err := a.authority.Issue(a.identity("gateway"), 0)
-	if err != nil {
-		return bootstrap.Certificate{}, err
-	}
-	return bootstrap.Certificate{Chain: pair.Chain, Key: pair.Key.PEM(), Roots: pair.Roots}, nil
 }
