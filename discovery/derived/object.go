@@ -1,6 +1,7 @@
 package derived
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 
@@ -47,15 +48,15 @@ func (s *service) through() string {
 func (s *service) serviceObject() *applycorev1.ServiceApplyConfiguration {
 	spec := applycorev1.ServiceSpec().WithType(corev1.ServiceTypeClusterIP)
 	for _, port := range s.ports {
-		one := applycorev1.ServicePort().WithPort(int32(port.Number)).WithProtocol(protocols[port.Protocol])
+		// Where pods are behind it the target is in the slices, and this one is nobody's to set.
+		target := cmp.Or(port.target, port.Number)
+		one := applycorev1.ServicePort().WithPort(int32(port.Number)).WithProtocol(protocols[port.Protocol]).
+			WithTargetPort(intstr.FromInt32(int32(target)))
 		if port.Name != "" {
 			one = one.WithName(port.Name)
 		}
 		if port.AppProtocol != "" {
 			one = one.WithAppProtocol(port.AppProtocol)
-		}
-		if port.target != 0 {
-			one = one.WithTargetPort(intstr.FromInt32(int32(port.target)))
 		}
 		spec = spec.WithPorts(one)
 	}

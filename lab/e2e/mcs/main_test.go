@@ -26,5 +26,6 @@ func TestMultiClusterServices(t *testing.T) {
 	t.Run("two clusters conform", func(t *testing.T) { conforms(t, 2) })
 	t.Run("three clusters conform", func(t *testing.T) { conforms(t, 3) })
 	t.Run("the guide", guide)
+	t.Run("what goes wrong", rows)
 	suite.Down(t)
 }
