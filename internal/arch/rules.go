@@ -133,6 +133,10 @@ func discoveryRules() []Rule {
 			Reason: "merge and translate are pure; a Kubernetes type never passes the line behind watch",
 		},
 		{
+			About: under("discovery/dns"), Forbids: imports(kubernetes),
+			Reason: "the zone is made from the view alone, so that the same view has the same names whatever API it was read from",
+		},
+		{
 			About: under("discovery/merge"), Forbids: func(_, target string) bool { return !standard(target) && !under("discovery/model")(target) },
 			Reason: "merge is rules over the model: nothing else can be an input of theirs",
 		},
