@@ -90,6 +90,8 @@ type Agent struct {
 	clusterset atomic.Pointer[string]
 	// addresses keeps the advertised addresses of members beside Istio.
 	addresses *advertised.Keeper
+	// answers is nil where names are not answered.
+	answers *answerer
 	// keeper is nil where no snapshot is written.
 	keeper *snapshot.Keeper
 	// writes is true while this replica is the one that does.
@@ -141,6 +143,7 @@ func New(ctx context.Context, o Options) (*Agent, error) {
 			prefer: o.Settings.Prefer, admit: admitted(o.Settings.File.Admit),
 		},
 	}
+	a.answers = a.newAnswerer()
 	a.imports = a.importWriter()
 	if folder := o.Settings.File.Snapshot.Folder; folder != "" {
 		a.keeper = &snapshot.Keeper{Folder: folder, Latest: a.remembered, Wake: a.loop.subscribe(), Log: o.Log}
@@ -213,7 +216,6 @@ func (a *Agent) Run(ctx context.Context) error {
 		Cluster: a.cluster, View: a.view, Own: a.own, Sidecars: a.publisher == nil, Prefer: a.Settings.Prefer, Families: a.families, Log: a.Log,
 		Wakes: []<-chan struct{}{a.loop.subscribe(), a.cluster.Changed()},
 	}
-	answers := a.newAnswerer()
 	shows := &status.Writer{Client: a.dynamic, Members: a.statuses, Wake: a.loop.subscribe(), Log: a.Log}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.cluster.Run(ctx) })
@@ -225,8 +227,8 @@ func (a *Agent) Run(ctx context.Context) error {
 		group.Go(func() error { return a.answerProbes(ctx) })
 	}
 	group.Go(func() error { return a.names.Run(ctx) })
-	if answers != nil {
-		group.Go(func() error { return answers.run(ctx) })
+	if a.answers != nil {
+		group.Go(func() error { return a.answers.run(ctx) })
 	}
 	group.Go(func() error {
 		return admin.Serve(ctx, a.Settings.File.Listen.Health, admin.Health(a.ready, a.metrics.Handler()))
@@ -254,11 +256,14 @@ func (a *Agent) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// ready is nil once there is a first view: until then gateways would be told of
-// less than there is.
+// ready is nil once there is a first view, and a zone where names are answered: until
+// then gateways would be told of less than there is, and names that exist would fail.
 func (a *Agent) ready() error {
 	if a.loop.State() == nil {
 		return errors.New("members are still being listed")
+	}
+	if a.answers != nil {
+		return a.answers.server.Ready()
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/eastwest-mesh/eastwest/discovery/dns"
+	"github.com/eastwest-mesh/eastwest/discovery/metrics"
 	"github.com/eastwest-mesh/eastwest/discovery/model"
 )
 
@@ -22,6 +23,8 @@ type answerer struct {
 	agent  *Agent
 	server *dns.Server
 	wakes  []<-chan struct{}
+	// made gets a value when there is another zone.
+	made chan struct{}
 	// askers are the cluster's own DNS servers: they ask on behalf of everybody.
 	askers atomic.Pointer[[]netip.Prefix]
 }
@@ -31,7 +34,7 @@ func (a *Agent) newAnswerer() *answerer {
 	if a.Settings.File.DNS.Listen == "" {
 		return nil
 	}
-	d := &answerer{agent: a, wakes: []<-chan struct{}{a.loop.subscribe(), a.cluster.Changed()}}
+	d := &answerer{agent: a, made: make(chan struct{}, 1), wakes: []<-chan struct{}{a.loop.subscribe(), a.cluster.Changed()}}
 	d.server = dns.New(dns.Options{Exempt: d.exempt, Log: a.Log})
 	return d
 }
@@ -86,13 +89,49 @@ func (d *answerer) repack() {
 		// That no name exists is said: a server that is silent would be waited for.
 		view = &model.View{Members: view.Members}
 	}
-	d.server.Set(dns.Make(d.server.Zone(), dns.Source{
+	before := d.server.Zone()
+	zone := dns.Make(before, dns.Source{
 		View: view, Complete: state.Complete, From: own, Prefer: a.Settings.Prefer, Namespace: a.cluster.HasNamespace,
 		Addresses: func(key model.ServiceKey) []netip.Addr {
 			_, addresses := a.cluster.Address(key)
 			return addresses
 		},
-	}, nil))
+	}, nil)
+	d.server.Set(zone)
+	if zone != before {
+		select {
+		case d.made <- struct{}{}:
+		default: // one who is behind finds the newest
+		}
+	}
+}
+
+// unnamed is how many endpoints of a service have no name of their own.
+func (d *answerer) unnamed(key model.ServiceKey) int {
+	if zone := d.server.Zone(); zone != nil {
+		return zone.Omitted(key)
+	}
+	return 0
+}
+
+// counted is the server and its zone as monitoring sees them.
+func (d *answerer) counted() *metrics.DNS {
+	s := d.server.Stats()
+	out := &metrics.DNS{
+		Answers: map[metrics.Answered]int{}, Truncated: int(s.Truncated), Slipped: int(s.Slipped),
+		Dropped: map[string]int{}, Connections: s.Connections, Changed: s.Changed,
+	}
+	for of, count := range s.Answers {
+		out.Answers[metrics.Answered(of)] = int(count)
+	}
+	for reason, count := range s.Dropped {
+		out.Dropped[reason] = int(count)
+	}
+	if zone := d.server.Zone(); zone != nil {
+		size := zone.Size()
+		out.Services, out.Records, out.Omitted = size.Services, size.Records, size.Omitted
+	}
+	return out
 }
 
 // know keeps up who the cluster's own DNS servers are, and what was configured.

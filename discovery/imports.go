@@ -12,17 +12,25 @@ import (
 
 // importWriter writes the objects of the multi-cluster services API.
 func (a *Agent) importWriter() *mcs.Writer {
-	return &mcs.Writer{
+	out := &mcs.Writer{
 		Client: a.dynamic, API: a.kube.Discovery(), View: a.view, Own: a.own, Mesh: a.Settings.File.Mesh,
 		Problems: a.exportProblems, Namespace: a.cluster.HasNamespace,
 		Vantage: func(own *model.Member) mcs.Vantage {
-			return mcs.Vantage{Own: own, Families: a.families, Sidecars: a.publisher == nil, Derived: func(key model.ServiceKey) (string, []netip.Addr) {
+			from := mcs.Vantage{Own: own, Families: a.families, Sidecars: a.publisher == nil, Derived: func(key model.ServiceKey) (string, []netip.Addr) {
 				return a.cluster.Address(key)
 			}}
+			if a.answers != nil {
+				from.Unnamed = a.answers.unnamed
+			}
+			return from
 		},
 		Off: !a.Settings.File.MCS.On(), Foreign: a.Settings.File.MCS.Foreign,
 		Wakes: []<-chan struct{}{a.loop.subscribe(), a.cluster.Changed()}, Log: a.Log,
 	}
+	if a.answers != nil {
+		out.Wakes = append(out.Wakes, a.answers.made)
+	}
+	return out
 }
 
 // exportProblems are what is wrong with exports of the own cluster.

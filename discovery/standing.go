@@ -183,6 +183,9 @@ func (a *Agent) counts() metrics.Facts {
 			Resources: x.Resources, Removed: x.Removed, Bytes: x.Bytes, Acks: x.Acks, Nacks: x.Nacks, StaleNonces: x.StaleNonces,
 		}
 	}
+	if a.answers != nil {
+		facts.DNS = a.answers.counted()
+	}
 	if a.keeper != nil {
 		s := a.keeper.Stats()
 		facts.Snapshot = &metrics.Snapshot{Writes: s.Writes, Failures: s.Failures, Bytes: s.Bytes, Written: s.Written}

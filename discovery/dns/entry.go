@@ -20,6 +20,8 @@ type entry struct {
 	names map[string]*node
 	// omitted is how many endpoints have no name of their own, as it would be too long.
 	omitted int
+	// records is how many there are under all names.
+	records int
 }
 
 // origin is what an entry depends on.
@@ -55,7 +57,17 @@ func pack(made origin) *entry {
 	default:
 		out.packAddress(name)
 	}
+	out.count()
 	return out
+}
+
+func (e *entry) count() {
+	if e.root != nil {
+		e.records += e.root.records()
+	}
+	for _, at := range e.names {
+		e.records += at.records()
+	}
 }
 
 // serviceName is SVC.NS in wire form.

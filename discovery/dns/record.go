@@ -79,6 +79,15 @@ type node struct {
 // bare reports whether it has no records.
 func (n *node) bare() bool { return len(n.a.wire)+len(n.aaaa.wire) == 0 && n.srv == nil }
 
+// records is how many it has.
+func (n *node) records() int {
+	count := len(n.a.wire)/sizeA + len(n.aaaa.wire)/sizeAAAA
+	if n.srv != nil {
+		count += len(n.srv.targets)
+	}
+	return count
+}
+
 func (n *node) add(address netip.Addr, near bool) {
 	if address.Is4() {
 		n.a.add(address, near)

@@ -58,6 +58,7 @@ type Server struct {
 	limiter *limiter
 	open    *connections
 	zone    atomic.Pointer[Zone]
+	changed atomic.Pointer[time.Time]
 	counts  counters
 	// began is what moments are counted from, since clocks may be set.
 	began time.Time
@@ -77,7 +78,12 @@ func New(options Options) *Server {
 
 // Set makes a zone the one that is answered from. It holds until the next one comes,
 // however long that is.
-func (s *Server) Set(zone *Zone) { s.zone.Store(zone) }
+func (s *Server) Set(zone *Zone) {
+	if s.zone.Swap(zone) != zone {
+		now := time.Now()
+		s.changed.Store(&now)
+	}
+}
 
 // Zone is the one that was set last; nil before there is one.
 func (s *Server) Zone() *Zone { return s.zone.Load() }
@@ -94,6 +100,9 @@ func (s *Server) Ready() error {
 func (s *Server) Stats() Stats {
 	out := s.counts.stats()
 	out.Connections = s.open.count()
+	if at := s.changed.Load(); at != nil {
+		out.Changed = *at
+	}
 	return out
 }
 

@@ -3,10 +3,11 @@ package dns
 import (
 	"fmt"
 	"sync/atomic"
+	"time"
 )
 
 // Stats are counts since the server was made, but for Connections, which are those of
-// now.
+// now, and Changed.
 type Stats struct {
 	// Answers are those that were sent, without those that never were any.
 	Answers map[Answered]uint64
@@ -19,6 +20,8 @@ type Stats struct {
 	Dropped map[string]uint64
 	// Connections are those open over TCP, the exempt ones among them.
 	Connections int
+	// Changed is when the zone became another one last; zero before there is one.
+	Changed time.Time
 }
 
 // Answered says what was answered and how. Type and Code are words such as A and

@@ -5,7 +5,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/miekg/dns"
+
+	"github.com/eastwest-mesh/eastwest/discovery/model"
 )
 
 func TestStats(t *testing.T) {
@@ -36,8 +39,51 @@ func TestStats(t *testing.T) {
 	}
 	// An answer is counted after it was sent.
 	waitFor(t, func() bool { return r.Stats().Answers[Answered{"tcp", "ANY", "NOERROR"}] > 0 })
-	if diff := cmp.Diff(want, r.Stats()); diff != "" {
+	if diff := cmp.Diff(want, r.Stats(), cmpopts.IgnoreFields(Stats{}, "Changed")); diff != "" {
 		t.Errorf("stats (-want +got):\n%s", diff)
+	}
+}
+
+// TestChangedIsOfTheZone: the same zone again is no change.
+func TestChangedIsOfTheZone(t *testing.T) {
+	t.Parallel()
+	zone, server := many(2), New(Options{})
+	if at := server.Stats().Changed; !at.IsZero() {
+		t.Errorf("without a zone it changed at %s", at)
+	}
+	server.Set(zone)
+	first := server.Stats().Changed
+	server.Set(zone)
+	if again := server.Stats().Changed; first.IsZero() || !again.Equal(first) {
+		t.Errorf("changed at %s, then at %s", first, again)
+	}
+	server.Set(many(3))
+	if later := server.Stats().Changed; !later.After(first) {
+		t.Errorf("changed at %s, then another zone at %s", first, later)
+	}
+}
+
+// TestSizeCountsUnderEveryName: one host has an address under the name of the service
+// and under both forms of its own, and its port is under two names.
+func TestSizeCountsUnderEveryName(t *testing.T) {
+	t.Parallel()
+	port := []model.Port{{Name: "http", Number: 80}}
+	named, unnamed := model.ServiceKey{Namespace: "shop", Name: "db"}, model.ServiceKey{Namespace: "shop", Name: "web"}
+	none := model.Services{}
+	zone := Make(nil, Source{
+		View: &model.View{
+			Members: map[model.MemberName]*model.Member{"east": {Name: "east", Region: "eu"}},
+			Services: none.With(map[model.ServiceKey]*model.Service{
+				unnamed: {Key: unnamed, Ports: port},
+				named: {Key: named, Type: model.Headless, Ports: port, Backends: []model.Backend{{Member: "east", Ports: []string{"http"}, Slices: []*model.Slice{{
+					Ports: port, Endpoints: []model.Endpoint{{Addr: netip.MustParseAddr("10.0.0.1")}},
+				}}}}},
+			}),
+		},
+		Namespace: func(string) bool { return true }, Addresses: func(model.ServiceKey) []netip.Addr { return nil },
+	}, nil)
+	if diff := cmp.Diff(Size{Services: 1, Records: 5}, zone.Size()); diff != "" {
+		t.Errorf("size (-want +got):\n%s", diff)
 	}
 }
 

@@ -157,25 +157,33 @@ func (s *space) set(name string, made *entry) int {
 	return len(s.entries) - before
 }
 
-// Services is how many services have a name.
-func (z *Zone) Services() int {
-	count := 0
-	for _, space := range z.spaces {
-		count += space.live
-	}
-	return count
+// Size is how much a zone holds.
+type Size struct {
+	// Services are those that have a name, Records all that belong to them.
+	Services, Records int
+	// Omitted are endpoints without a name of their own, since it would be longer than
+	// DNS allows.
+	Omitted int
 }
 
-// Omitted says how many endpoints of a service have no name of their own, since it
-// would be longer than DNS allows; services without such endpoints are left out.
-func (z *Zone) Omitted() map[model.ServiceKey]int {
-	out := map[model.ServiceKey]int{}
+// Size is how much the zone holds.
+func (z *Zone) Size() Size {
+	out := Size{}
 	for _, space := range z.spaces {
+		out.Services += space.live
 		for _, one := range space.entries {
-			if one.omitted > 0 {
-				out[one.key] = one.omitted
-			}
+			out.Records += one.records
+			out.Omitted += one.omitted
 		}
 	}
 	return out
+}
+
+// Omitted is how many endpoints of a service have no name of their own, since it would
+// be longer than DNS allows.
+func (z *Zone) Omitted(key model.ServiceKey) int {
+	if found := z.get(key); found != nil {
+		return found.omitted
+	}
+	return 0
 }

@@ -149,7 +149,7 @@ func TestEqualSourceIsSilence(t *testing.T) {
 			t.Errorf("nothing changed, and there is another zone (looked at: %v)", changed)
 		}
 	}
-	if got := zone.Services(); got != 3 {
+	if got := zone.Size().Services; got != 3 {
 		t.Errorf("%d services have a name, want 3", got)
 	}
 	nobody := Source{View: &model.View{}}
@@ -199,7 +199,7 @@ func TestANamespaceGoesWithItsLastName(t *testing.T) {
 		step.change()
 		zone = Make(zone, m.source(), nil)
 		if reply := ask(t, zone, question("shop.svc.clusterset.local.", dns.TypeA)); reply.Rcode != step.want {
-			t.Errorf("with %d services the namespace is %s, want %s", zone.Services(), word(reply.Rcode), word(step.want))
+			t.Errorf("with %d services the namespace is %s, want %s", zone.Size().Services, word(reply.Rcode), word(step.want))
 		}
 	}
 	if len(zone.spaces) != 0 || zone.count != 0 {
@@ -285,8 +285,8 @@ func TestNamesFitOrAreOmitted(t *testing.T) {
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("names (-want +got):\n%s", diff)
 			}
-			if zone.Omitted()[key] != tc.omitted {
-				t.Errorf("omitted are %v, want %d", zone.Omitted(), tc.omitted)
+			if zone.Omitted(key) != tc.omitted || zone.Size().Omitted != tc.omitted {
+				t.Errorf("omitted are %d and %d in all, want %d", zone.Omitted(key), zone.Size().Omitted, tc.omitted)
 			}
 		})
 	}

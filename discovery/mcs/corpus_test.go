@@ -36,7 +36,9 @@ type situation struct {
 	Addresses []netip.Addr     `json:"addresses"`
 	Families  []model.Family   `json:"families"`
 	Sidecars  bool             `json:"sidecars"`
-	Problem   *Problem         `json:"problem"`
+	// Unnamed is how many endpoints have no name of their own.
+	Unnamed int      `json:"unnamed"`
+	Problem *Problem `json:"problem"`
 }
 
 var shop = model.ServiceKey{Namespace: "shop", Name: "cart"}
@@ -57,6 +59,7 @@ func TestCorpus(t *testing.T) {
 			from := Vantage{Own: view.Members[asked.Own], Families: asked.Families, Sidecars: asked.Sidecars, Derived: func(model.ServiceKey) (string, []netip.Addr) {
 				return "derived-x", asked.Addresses
 			}}
+			from.Unnamed = func(model.ServiceKey) int { return asked.Unnamed }
 			wanted := importOf(view, service, from)
 			for _, d := range dialects {
 				out["import."+d.group+".yaml"] = shown(t, func() (*unstructured.Unstructured, error) {

@@ -2,6 +2,7 @@ package mcs
 
 import (
 	"cmp"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -20,6 +21,9 @@ const (
 	Reachable = "eastwest.dev/Reachable"
 	// Managed is false on an import that somebody else made: it stays as it is.
 	Managed = "eastwest.dev/Managed"
+	// NamesIncomplete is there, and true, where endpoints of the import have no name of
+	// their own, as it would be longer than DNS allows.
+	NamesIncomplete = "eastwest.dev/NamesIncomplete"
 )
 
 // Import is what a service of the view looks like in this cluster, in every dialect.
@@ -43,6 +47,9 @@ type Vantage struct {
 	// Derived is the Service that stands for a service in this cluster, and its
 	// addresses; no addresses where it has none yet.
 	Derived func(model.ServiceKey) (name string, addresses []netip.Addr)
+	// Unnamed is how many endpoints of a service have no name of their own; nil where
+	// names are not answered.
+	Unnamed func(model.ServiceKey) int
 	// Families are those that Services of this cluster can have.
 	Families []model.Family
 	// Sidecars is true where sidecars reach other networks, and no gateway of ours
@@ -78,6 +85,9 @@ func importOf(view *model.View, service *model.Service, from Vantage) Import {
 	slices.SortFunc(out.Exporters, func(a, b *model.Member) int { return cmp.Compare(a.Name, b.Name) })
 	out.address(service, from)
 	out.Conditions = []metav1.Condition{out.ready(service, from), out.reachable(view, service, from)}
+	if condition, applies := out.namesIncomplete(from); applies {
+		out.Conditions = append(out.Conditions, condition)
+	}
 	return out
 }
 
@@ -153,6 +163,18 @@ func (i *Import) reachable(view *model.View, service *model.Service, from Vantag
 		condition.Message = "gateways between networks carry TCP alone; not reachable: " + lost
 	}
 	return condition
+}
+
+// namesIncomplete is the condition NamesIncomplete; false where it does not apply.
+func (i *Import) namesIncomplete(from Vantage) (condition metav1.Condition, applies bool) {
+	if from.Unnamed == nil {
+		return condition, false
+	}
+	count := from.Unnamed(i.Key)
+	return metav1.Condition{
+		Type: NamesIncomplete, Status: metav1.ConditionTrue, Reason: "NameTooLong",
+		Message: fmt.Sprintf("endpoints without a name of their own, which would be longer than DNS allows: %d; the import's own name leads to them, too", count),
+	}, count > 0
 }
 
 // lostProtocols names the ports that no gateway carries.

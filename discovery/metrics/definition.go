@@ -63,6 +63,16 @@ var (
 	nacks       = counter("xds_nacks_total", "Responses that gateways refused.")
 	staleNonces = counter("xds_stale_nonces_total", "Answers of gateways to responses that were out of date.")
 
+	dnsAnswers     = counter("dns_answers_total", "Answers to DNS queries for clusterset.local that were sent, by how they were asked for, type of record, and code.", "transport", "type", "code")
+	dnsTruncated   = counter("dns_truncated_answers_total", "DNS answers that did not fit into a datagram.")
+	dnsSlipped     = counter("dns_rate_limited_answers_total", "DNS answers over a source's rate that were sent empty and as truncated.")
+	dnsDropped     = counter("dns_dropped_total", "DNS queries and connections that got no answer, by reason: rate and connections are those over a limit.", "reason")
+	dnsConnections = gauge("dns_connections", "DNS connections over TCP that are open.")
+	dnsServices    = gauge("dns_zone_services", "Services that have a name in clusterset.local.")
+	dnsRecords     = gauge("dns_zone_records", "Records of these services, under all their names.")
+	dnsOmitted     = gauge("dns_zone_omitted_endpoints", "Endpoints without a name of their own, which would be longer than DNS allows.")
+	dnsChanged     = gauge("dns_zone_changed_timestamp_seconds", "When the zone clusterset.local changed last; absent before there is one.")
+
 	snapshotWrites   = counter("snapshot_writes_total", "Snapshots that were written.")
 	snapshotFailures = counter("snapshot_failures_total", "Snapshots that could not be written; the last one stays.")
 	snapshotSize     = gauge("snapshot_size_bytes", "Size of the last snapshot.")
@@ -82,7 +92,8 @@ const prefix = "eastwest_"
 var all = []*metric{
 	buildInfo, leader, members, memberState, services, endpoints, objects, watchedBytes, events, swaps, reopened, lastEvent, expiry, faults,
 	problems, dropped, linkUp, linkRTT, linkFailures, addressesKept, restored, records, viewServices, viewEndpoints, viewComplete, untranslated, streams, unacked, opened, rejected,
-	responses, resources, removed, sentBytes, acks, nacks, staleNonces, snapshotWrites, snapshotFailures, snapshotSize, snapshotWritten,
+	responses, resources, removed, sentBytes, acks, nacks, staleNonces,
+	dnsAnswers, dnsTruncated, dnsSlipped, dnsDropped, dnsConnections, dnsServices, dnsRecords, dnsOmitted, dnsChanged, snapshotWrites, snapshotFailures, snapshotSize, snapshotWritten,
 }
 
 func gauge(name, help string, labels ...string) *metric {

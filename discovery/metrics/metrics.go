@@ -28,8 +28,10 @@ type Facts struct {
 	// gateways cannot be told, both by reason.
 	Records, Untranslated map[string]int
 	View                  View
-	// XDS is nil where no gateway is served, Snapshot where none is written.
+	// XDS is nil where no gateway is served, DNS where no name is answered, Snapshot
+	// where none is written.
 	XDS      *XDS
+	DNS      *DNS
 	Snapshot *Snapshot
 }
 
@@ -81,6 +83,19 @@ type XDS struct {
 	Responses, Resources, Removed, Bytes int
 	Acks, Nacks, StaleNonces             int
 }
+
+// DNS is what is counted of the server for clusterset.local and of its zone.
+type DNS struct {
+	Answers                    map[Answered]int
+	Truncated, Slipped         int
+	Dropped                    map[string]int
+	Connections                int
+	Services, Records, Omitted int
+	Changed                    time.Time
+}
+
+// Answered says what was answered and how, in words such as udp, A and NXDOMAIN.
+type Answered struct{ Transport, Type, Code string }
 
 // Snapshot is what is counted of the file that outlives the agent.
 type Snapshot struct {
@@ -150,6 +165,9 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	byReason(set, records, facts.Records)
 	if facts.XDS != nil {
 		facts.XDS.collect(set)
+	}
+	if facts.DNS != nil {
+		facts.DNS.collect(set)
 	}
 	if facts.Snapshot != nil {
 		facts.Snapshot.collect(set)
@@ -237,6 +255,20 @@ func (x *XDS) collect(set setter) {
 		set(of, float64(value))
 	}
 	byReason(set, rejected, x.Rejected)
+}
+
+func (d *DNS) collect(set setter) {
+	for of, count := range d.Answers {
+		set(dnsAnswers, float64(count), of.Transport, of.Type, of.Code)
+	}
+	for of, value := range map[*metric]int{
+		dnsTruncated: d.Truncated, dnsSlipped: d.Slipped, dnsConnections: d.Connections,
+		dnsServices: d.Services, dnsRecords: d.Records, dnsOmitted: d.Omitted,
+	} {
+		set(of, float64(value))
+	}
+	byReason(set, dnsDropped, d.Dropped)
+	moment(set, dnsChanged, d.Changed)
 }
 
 func (s *Snapshot) collect(set setter) {

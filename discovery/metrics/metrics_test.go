@@ -38,6 +38,10 @@ func facts() Facts {
 			Streams: 11, Unacked: 12, Opened: 13, Rejected: count, Responses: 14, Resources: 15, Removed: 16, Bytes: 17,
 			Acks: 18, Nacks: 19, StaleNonces: 20,
 		},
+		DNS: &DNS{
+			Answers: map[Answered]int{{"udp", "A", "NOERROR"}: 27}, Truncated: 28, Slipped: 29, Dropped: count, Connections: 30,
+			Services: 31, Records: 32, Omitted: 33, Changed: at,
+		},
 		Snapshot: &Snapshot{Writes: 21, Failures: 22, Bytes: 23, Written: at},
 	}
 }
@@ -83,7 +87,7 @@ func TestAllFactsAreShown(t *testing.T) {
 func TestNothingIsMadeUp(t *testing.T) {
 	t.Parallel()
 	text := scrape(t, New(func() Facts { return Facts{} }))
-	for _, absent := range []string{"xds_", "snapshot_", "_timestamp_seconds"} {
+	for _, absent := range []string{"xds_", "dns_", "snapshot_", "_timestamp_seconds"} {
 		if strings.Contains(ours(text), absent) {
 			t.Errorf("%s is there without facts:\n%s", absent, ours(text))
 		}
