@@ -44,6 +44,8 @@ func TestPlainFaults(t *testing.T) {
 		{"F33 agents are told to stop", testAgentsStopped},
 		{"F56 all agents are killed", testAgentsKilled},
 		{"F25 agents start while a member is down", testStartWithoutMember},
+		{"F53 the agents' DNS is flooded in somebody's name", testDNSFlood},
+		{"F54 connections to the agents' DNS that say nothing", testDNSConnections},
 		{"F57 a whole cluster is lost", testClusterLost},
 	} {
 		t.Run(part.name, part.run)
