@@ -35,9 +35,10 @@ e2e: packages build ## Only the tests on real clusters
 	scripts/test e2e
 
 .PHONY: bench
-bench: packages build ## Figures against istiod on real clusters, docs/benchmarks.md
+bench: packages build ## Figures against istiod and CoreDNS, docs/benchmarks.md
 	bin/lab build
 	cd lab && go test -tags bench -run '^$$' -bench . -benchtime 100x -timeout 60m ./bench
+	cd lab && go test -tags bench -run '^$$' -bench . -benchtime 1x -timeout 60m ./bench/names
 
 .PHONY: lint
 lint: require-go ## gofumpt, go vet, staticcheck

@@ -1,0 +1,244 @@
+//go:build bench
+
+package names
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/eastwest-mesh/eastwest/internal/testapi"
+)
+
+// The servers. CoreDNS is asked with and without its plugin cache: with it answers are
+// fast and up to five seconds old.
+const (
+	agent  = "agent"
+	plain  = "coredns"
+	cached = "coredns with cache"
+)
+
+// server is one of them under way.
+type server struct {
+	name, address string
+	process       *os.Process
+}
+
+// start runs a server until the benchmark ends, or stop is called.
+func start(b *testing.B, name string) (_ *server, stop func()) {
+	b.Helper()
+	dir, ports := b.TempDir(), freePorts(b)
+	kubeconfig := filepath.Join(dir, "kubeconfig")
+	write(b, kubeconfig, kubeconfigText(b))
+	var cmd *exec.Cmd
+	if name == agent {
+		write(b, filepath.Join(dir, "agent.yaml"), fmt.Sprintf(agentConfig, namespace, dir, ports[1], ports[2], ports[0]))
+		cmd = run(built(b, "EASTWEST_AGENT_BIN", "../../../bin/eastwest-agent"), "run", "--config", filepath.Join(dir, "agent.yaml"), "--kubeconfig", kubeconfig)
+	} else {
+		_, port, _ := net.SplitHostPort(ports[0])
+		text := fmt.Sprintf(corefile, port, ports[2], kubeconfig)
+		if name == cached {
+			text = strings.Replace(text, "errors", "errors\n    cache", 1)
+		}
+		write(b, filepath.Join(dir, "Corefile"), text)
+		cmd = run(corednsPath(b), "-conf", filepath.Join(dir, "Corefile"))
+	}
+	stop = begin(b, cmd)
+	path := map[bool]string{true: "/readyz", false: "/ready"}[name == agent]
+	await(b, name+" is ready", func(ctx context.Context) error { return healthy(ctx, "http://"+ports[2]+path) })
+	return &server{name: name, address: ports[0], process: cmd.Process}, stop
+}
+
+const agentConfig = `apiVersion: eastwest.dev/v1alpha1
+kind: AgentConfig
+member: {name: east, network: east}
+mesh: bench
+dataPlane: none
+exports: {policy: [{namespace: %s, name: "*"}]}
+members: {source: folder, folder: "%s"}
+listen: {admin: "%s", health: "%s"}
+dns: {listen: "%s", exempt: [127.0.0.0/8]}
+`
+
+const corefile = `clusterset.local:%s {
+    errors
+    ready %s
+    kubernetes clusterset.local {
+        kubeconfig %s
+        multicluster clusterset.local
+    }
+}
+`
+
+func kubeconfigText(b *testing.B) string {
+	config := testapi.Config(b)
+	return fmt.Sprintf(`apiVersion: v1
+kind: Config
+clusters: [{name: c, cluster: {server: "%s", certificate-authority-data: %s}}]
+users: [{name: u, user: {token: %s}}]
+contexts: [{name: x, context: {cluster: c, user: u}}]
+current-context: x
+`, config.Host, base64.StdEncoding.EncodeToString(config.CAData), config.BearerToken)
+}
+
+// run prepares a server that has one processor.
+func run(path string, args ...string) *exec.Cmd {
+	cmd := exec.Command("taskset", append([]string{"-c", serverCore, path}, args...)...)
+	cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "POD_NAME=bench")
+	return cmd
+}
+
+// begin starts a command and returns what ends it. Where the benchmark failed the end of
+// its log is shown.
+func begin(b *testing.B, cmd *exec.Cmd) func() {
+	b.Helper()
+	var log bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &log, &log
+	// A benchmark that is killed must leave nothing behind.
+	cmd.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	stopped := false
+	stop := func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		_ = cmd.Process.Signal(unix.SIGTERM)
+		_ = cmd.Wait()
+		if b.Failed() {
+			text := log.Bytes()
+			b.Logf("the log of %v ends:\n%s", cmd.Args, text[max(0, len(text)-4000):])
+		}
+	}
+	b.Cleanup(stop)
+	return stop
+}
+
+func write(b *testing.B, path, text string) {
+	b.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// built is the path of one that was built, or of the one that a variable names.
+func built(b *testing.B, variable, usual string) string {
+	b.Helper()
+	path, err := filepath.Abs(cmp.Or(os.Getenv(variable), usual))
+	if err == nil {
+		_, err = os.Stat(path)
+	}
+	if err != nil {
+		b.Fatalf("find %s; fix: make build && bin/lab build, or set %s: %v", filepath.Base(usual), variable, err)
+	}
+	return path
+}
+
+// corednsPath is the newest of the lab's.
+func corednsPath(b *testing.B) string {
+	b.Helper()
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		b.Fatal(err)
+	}
+	root, newest := cmp.Or(os.Getenv("EASTWEST_LAB_CACHE"), filepath.Join(cache, "eastwest-lab")), filepath.Join(cache, "coredns")
+	found, _ := filepath.Glob(filepath.Join(root, "coredns", "*", "coredns"))
+	var when int64
+	for _, path := range found {
+		if info, err := os.Stat(path); err == nil && info.ModTime().UnixNano() > when {
+			newest, when = path, info.ModTime().UnixNano()
+		}
+	}
+	return built(b, "EASTWEST_COREDNS", newest)
+}
+
+// freePorts are three addresses on loopback that nobody listens on.
+func freePorts(b *testing.B) [3]string {
+	b.Helper()
+	var free [3]string
+	for i := range free {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer listener.Close()
+		free[i] = listener.Addr().String()
+	}
+	return free
+}
+
+func healthy(ctx context.Context, url string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return errors.New(answer.Status)
+	}
+	return nil
+}
+
+// resident is how much memory the server has, in bytes.
+func (s *server) resident(b *testing.B) int64 {
+	b.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.process.Pid))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Fields(line); len(fields) == 3 && fields[0] == "VmRSS:" {
+			kilobytes, err := strconv.ParseInt(fields[1], 10, 64)
+			if err != nil {
+				b.Fatal(err)
+			}
+			return kilobytes * 1024
+		}
+	}
+	b.Fatalf("no VmRSS in %s", text)
+	return 0
+}
+
+// tick is what the kernel counts the time of processes in.
+// Source: proc(5), USER_HZ, which is 100 on every Linux that Go runs on.
+const tick = 10 * time.Millisecond
+
+// worked is how much of a processor the server has had so far.
+func (s *server) worked(b *testing.B) time.Duration {
+	b.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.process.Pid))
+	if err != nil {
+		b.Fatal(err)
+	}
+	// Behind the name, which may have spaces, utime is the 12th field and stime the 13th.
+	_, rest, _ := strings.Cut(string(text), ") ")
+	fields, sum := strings.Fields(rest), 0
+	for _, one := range fields[11:13] {
+		ticks, err := strconv.Atoi(one)
+		if err != nil {
+			b.Fatal(err)
+		}
+		sum += ticks
+	}
+	return time.Duration(sum) * tick
+}
