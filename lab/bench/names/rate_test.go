@@ -36,49 +36,58 @@ func BenchmarkQueries(b *testing.B) {
 	for _, q := range questions {
 		b.Run(q.title, func(b *testing.B) {
 			wantSame(b, servers[:3], q)
-			perQuery, took, work := map[string][]time.Duration{}, map[string][]time.Duration{}, map[string][]time.Duration{}
-			packed := q.pack(b)
+			packed, order, all := q.pack(b), slices.Clone(servers), map[string]*figures{}
+			for _, s := range servers {
+				all[s.name] = &figures{}
+			}
 			for range rounds {
-				for _, s := range servers {
-					if s.name == echoes && q.network != "udp" {
-						continue
-					}
-					before := s.worked(b)
-					answers := saturate(b, s.address, q.network, packed, window)
-					work[s.name] = append(work[s.name], time.Duration(float64(s.worked(b)-before)/(answers*window.Seconds())))
-					perQuery[s.name] = append(perQuery[s.name], time.Duration(float64(time.Second)/answers))
-					if q.network == "udp" {
-						took[s.name] = append(took[s.name], pace(b, s.address, packed, rate, window)...)
+				for _, s := range order {
+					if s.name != echoes || q.network == "udp" {
+						all[s.name].measure(b, s, q.network, packed)
 					}
 				}
-				slices.Reverse(servers)
+				slices.Reverse(order)
 			}
-			report(b, servers, perQuery, work, took)
+			report(b, servers, all)
 		})
 	}
 }
 
-// report prints medians, and ratios of others over the agent: of answers in a second, of
-// the processor's time that one takes, and of how long one takes.
-func report(b *testing.B, servers []*server, perQuery, work, took map[string][]time.Duration) {
+// figures are what was measured of a server, one of each for a window: the time of an
+// answer where as many as can be are wanted, the processor's time for one, and how long
+// one takes at the fixed rate. Those of one window depend on each other, so that only
+// windows are compared.
+type figures struct{ each, work, p50, p99 []time.Duration }
+
+func (f *figures) measure(b *testing.B, s *server, network string, packed []byte) {
 	b.Helper()
-	text := ""
+	before := s.worked(b)
+	answers := saturate(b, s.address, network, packed, window)
+	f.each = append(f.each, time.Duration(float64(time.Second)/answers))
+	f.work = append(f.work, time.Duration(float64(s.worked(b)-before)/(answers*window.Seconds())))
+	if network == "udp" {
+		took := pace(b, s.address, packed, rate, window)
+		f.p50, f.p99 = append(f.p50, bench.Quantile(took, 0.5)), append(f.p99, bench.Quantile(took, 0.99))
+	}
+}
+
+// report prints the medians of all windows, and ratios of others over the agent.
+func report(b *testing.B, servers []*server, all map[string]*figures) {
+	b.Helper()
+	text, ours := "", all[agent]
 	for _, s := range servers {
-		if len(perQuery[s.name]) == 0 {
+		f := all[s.name]
+		if len(f.each) == 0 {
 			continue
 		}
-		text += fmt.Sprintf("%-20s %7.0f answers/s", s.name, 1/bench.Quantile(perQuery[s.name], 0.5).Seconds())
-		if s.name != agent {
-			text += ", agent does " + ratio(perQuery[s.name], perQuery[agent], 0.5)
+		text += fmt.Sprintf("%-20s %7.0f answers/s; %s of a processor each", s.name, 1/bench.Quantile(f.each, 0.5).Seconds(), micros(f.work, 0.5))
+		if len(f.p50) > 0 {
+			text += fmt.Sprintf("; at %d/s p50 %s, p99 %s", rate, micros(f.p50, 0.5), micros(f.p99, 0.5))
 		}
-		text += "; " + micros(work[s.name], 0.5) + " of a processor each"
 		if s.name != agent {
-			text += ", over the agent's " + ratio(work[s.name], work[agent], 0.5)
-		}
-		if times := took[s.name]; len(times) > 0 {
-			text += fmt.Sprintf("; at %d/s p50 %s, p99 %s", rate, micros(times, 0.5), micros(times, 0.99))
-			if s.name != agent {
-				text += fmt.Sprintf(", over the agent's %s and %s", ratio(times, took[agent], 0.5), ratio(times, took[agent], 0.99))
+			text += fmt.Sprintf("; over the agent: time of an answer %s, processor %s", ratio(f.each, ours.each, 0.5), ratio(f.work, ours.work, 0.5))
+			if len(f.p50) > 0 {
+				text += fmt.Sprintf(", p50 %s, p99 %s", ratio(f.p50, ours.p50, 0.5), ratio(f.p99, ours.p99, 0.5))
 			}
 		}
 		text += "\n"
