@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
+
+	"github.com/eastwest-mesh/eastwest/lab/internal/sides"
 )
 
 // question is what is asked for over and over.
@@ -109,7 +111,7 @@ func wantSame(b *testing.B, servers []*server, q question) {
 	b.Helper()
 	var first map[string]int
 	for i, s := range servers {
-		await(b, fmt.Sprintf("%s answers %s as it should", s.name, q.title), func(ctx context.Context) error {
+		sides.Await(b, fmt.Sprintf("%s answers %s as it should", s.name, q.title), func(ctx context.Context) error {
 			message, err := ask(s.address, q.network, q.pack(b))
 			if err != nil {
 				return err

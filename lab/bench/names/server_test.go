@@ -7,10 +7,8 @@ import (
 	"cmp"
 	"context"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/eastwest-mesh/eastwest/internal/testapi"
+	"github.com/eastwest-mesh/eastwest/lab/internal/sides"
 )
 
 // The servers. CoreDNS is asked with and without its plugin cache: with it answers are
@@ -59,7 +58,7 @@ func start(b *testing.B, name string) (_ *server, stop func()) {
 	}
 	stop = begin(b, cmd)
 	path := map[bool]string{true: "/readyz", false: "/ready"}[name == agent]
-	await(b, name+" is ready", func(ctx context.Context) error { return healthy(ctx, "http://"+ports[2]+path) })
+	sides.Await(b, name+" is ready", func(ctx context.Context) error { return sides.Healthy(ctx, "http://"+ports[2]+path) })
 	return &server{name: name, address: ports[0], process: cmd.Process}, stop
 }
 
@@ -181,22 +180,6 @@ func freePorts(b *testing.B) [3]string {
 		free[i] = listener.Addr().String()
 	}
 	return free
-}
-
-func healthy(ctx context.Context, url string) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return err
-	}
-	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
-		return errors.New(answer.Status)
-	}
-	return nil
 }
 
 // resident is how much memory the server has, in bytes.

@@ -24,6 +24,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/eastwest-mesh/eastwest/internal/testapi"
+	"github.com/eastwest-mesh/eastwest/lab/internal/sides"
 )
 
 // namespace is that of all services; the agent exports all of it.
@@ -79,7 +80,7 @@ func (w *world) define(b *testing.B) {
 	resource := schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
 	_, err = w.dynamic.Resource(resource).Create(b.Context(), crd, metav1.CreateOptions{})
 	wantMade(b, err)
-	await(b, "ServiceImports are served", func(ctx context.Context) error {
+	sides.Await(b, "ServiceImports are served", func(ctx context.Context) error {
 		_, err := w.imports.List(ctx, metav1.ListOptions{})
 		return err
 	})
@@ -168,26 +169,6 @@ func addresses(prefix string, count int) []string {
 		out[i] = fmt.Sprintf("%s.%d.%d", prefix, i/200, i%200+1)
 	}
 	return out
-}
-
-// await asks until there is no error. A busy host takes its time.
-func await(b *testing.B, what string, ask func(ctx context.Context) error) {
-	b.Helper()
-	ctx, cancel := context.WithTimeout(b.Context(), 2*time.Minute)
-	defer cancel()
-	ticker := time.NewTicker(20 * time.Millisecond)
-	defer ticker.Stop()
-	for {
-		err := ask(ctx)
-		if err == nil {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			b.Fatalf("%s: %v", what, err)
-		case <-ticker.C:
-		}
-	}
 }
 
 // derivedName is the name of the Service that stands for another one, which the agent

@@ -13,32 +13,6 @@ import (
 	"github.com/eastwest-mesh/eastwest/lab/e2e/internal/rig"
 )
 
-// named is a service that c2 exports, and nobody else has.
-const named = `
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: hello, namespace: named}
-spec:
-  selector: {matchLabels: {app: hello}}
-  template:
-    metadata: {labels: {app: hello}}
-    spec:
-      terminationGracePeriodSeconds: 5
-      containers:
-      - name: hello
-        image: lab.local/helloworld-v1:lab
-        readinessProbe: {httpGet: {path: /health, port: 5000}, periodSeconds: 1}
----
-apiVersion: v1
-kind: Service
-metadata: {name: hello, namespace: named}
-spec: {selector: {app: hello}, ports: [{name: http, port: 80, targetPort: 5000}]}
----
-apiVersion: multicluster.x-k8s.io/v1beta1
-kind: ServiceExport
-metadata: {name: hello, namespace: named}
-`
-
 // caller is a pod that has nothing but what its cluster gives it.
 const caller = `
 apiVersion: v1
@@ -75,7 +49,7 @@ func (d dnsRows) wantPointed(t *testing.T, answer string) {
 func testPlainNames(t *testing.T) {
 	suite.Each(func(i int) { suite.Kubectl(t, i, "create", "namespace", "named") })
 	defer suite.Each(func(i int) { suite.Kubectl(t, i, "delete", "namespace", "named") })
-	suite.Apply(t, 2, named)
+	suite.Apply(t, 2, rig.Exported("named", 1))
 	suite.Apply(t, 1, caller)
 	suite.Kubectl(t, 2, "-n", "named", "rollout", "status", "deployment/hello", "--timeout=90s")
 	suite.Kubectl(t, 1, "-n", "named", "wait", "--for=condition=Ready", "pod/caller", "--timeout=90s")

@@ -27,40 +27,13 @@ func TestMain(m *testing.M) {
 	os.Exit(rig.Main(m, &suite, o, "../../../bin/eastwest"))
 }
 
-// workloads of a cluster that offers a service.
-const workloads = `
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: hello, namespace: shop}
-spec:
-  replicas: 2
-  selector: {matchLabels: {app: hello}}
-  template:
-    metadata: {labels: {app: hello}}
-    spec:
-      terminationGracePeriodSeconds: 5
-      containers:
-      - name: hello
-        image: lab.local/helloworld-v1:lab
-        readinessProbe: {httpGet: {path: /health, port: 5000}, periodSeconds: 1}
----
-apiVersion: v1
-kind: Service
-metadata: {name: hello, namespace: shop}
-spec: {selector: {app: hello}, ports: [{name: http, port: 80, targetPort: 5000}]}
----
-apiVersion: multicluster.x-k8s.io/v1beta1
-kind: ServiceExport
-metadata: {name: hello, namespace: shop}
-`
-
 // TestFlat joins two clusters on one network: c1 calls the pods of c2 themselves.
 func TestFlat(t *testing.T) {
 	suite.Each(func(i int) { suite.Kubectl(t, i, "delete", "namespace", "shop", "--ignore-not-found") })
 	suite.Down(t)
 	suite.Run(t, 0, suite.Up(append(suite.Members(), "--network", "flat")...)...)
 	suite.Each(func(i int) { suite.Kubectl(t, i, "create", "namespace", "shop") })
-	suite.Apply(t, 2, workloads)
+	suite.Apply(t, 2, rig.Exported("shop", 2))
 	suite.Kubectl(t, 2, "-n", "shop", "rollout", "status", "deployment/hello", "--timeout=90s")
 
 	pods := words(suite.Kubectl(t, 2, "-n", "shop", "get", "pods", "-l", "app=hello", "-o", "jsonpath={.items[*].status.podIP}"))

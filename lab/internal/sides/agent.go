@@ -68,7 +68,7 @@ func StartAgent(t testing.TB, o AgentOptions) *Agent {
 		"--config", filepath.Join(dir, "agent.yaml"), "--kubeconfig", o.Own.Kubeconfig, "--ca-folder", ca)
 	cmd.Env = []string{"POD_NAME=" + o.Own.Name + "-on-host"}
 	start(t, cmd)
-	await(t, "the agent is ready", func(ctx context.Context) error { return ask(ctx, "http://"+ports[2]+"/readyz") })
+	Await(t, "the agent is ready", func(ctx context.Context) error { return Healthy(ctx, "http://"+ports[2]+"/readyz") })
 	return &Agent{options: o, address: ports[0], root: o.Root}
 }
 
@@ -141,7 +141,8 @@ func start(t testing.TB, cmd *exec.Cmd) {
 	})
 }
 
-func ask(ctx context.Context, url string) error {
+// Healthy asks a page that says whether somebody is ready.
+func Healthy(ctx context.Context, url string) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err

@@ -66,7 +66,7 @@ func OpenIstiod(t testing.TB, kube kubernetes.Interface, c *lab.Cluster) *Istiod
 // awaitConnections waits until istiod takes them: kube-proxy is told of it by and by.
 func (i *Istiod) awaitConnections(t testing.TB) {
 	t.Helper()
-	await(t, "istiod of "+i.cluster.Name+" takes connections", func(ctx context.Context) error {
+	Await(t, "istiod of "+i.cluster.Name+" takes connections", func(ctx context.Context) error {
 		dialer := net.Dialer{Timeout: time.Second}
 		conn, err := dialer.DialContext(ctx, "tcp", i.address)
 		if err == nil {
@@ -148,7 +148,7 @@ func (i *Istiod) set(t testing.TB, kube kubernetes.Interface, settings map[strin
 	if one, err = deployments.Update(ctx, one, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "istiod of "+i.cluster.Name+" runs with its settings", func(ctx context.Context) error {
+	Await(t, "istiod of "+i.cluster.Name+" runs with its settings", func(ctx context.Context) error {
 		now, err := deployments.Get(ctx, one.Name, metav1.GetOptions{})
 		if err != nil {
 			return err

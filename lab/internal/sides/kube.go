@@ -26,11 +26,11 @@ func Kube(t testing.TB, c *lab.Cluster) kubernetes.Interface {
 	return client
 }
 
-// await asks until there is no error, and fails with the last one after a minute. It may be
-// called while the test is cleaned up.
-func await(t testing.TB, what string, ask func(ctx context.Context) error) {
+// Await asks until there is no error, and fails with the last one after two minutes, for
+// a busy host takes its time. It may be called while the test is cleaned up.
+func Await(t testing.TB, what string, ask func(ctx context.Context) error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 2*time.Minute)
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
