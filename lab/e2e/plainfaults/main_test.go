@@ -33,6 +33,7 @@ func TestPlainFaults(t *testing.T) {
 		run  func(t *testing.T)
 	}{
 		{"a shared service is answered by weight", testWeight},
+		{"exporters say who is called", testWishes},
 		{"requests of one connection", testBalance},
 		{"figure: from a changed slice to the data path", testDelay},
 		{"an export is withdrawn and made again", testExport},
