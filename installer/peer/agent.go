@@ -38,6 +38,11 @@ func FacadeRules(consumer string, reader Reader) (Role, error) {
 		return Role{}, err
 	}
 	role := AgentRules(consumer)
+	// An istiod that is told later to take part in multi-cluster Services never syncs
+	// without this right, and nobody would think of running create-mesh again.
+	role.ClusterWide = append(role.ClusterWide, rbacv1.PolicyRule{
+		APIGroups: []string{"multicluster.x-k8s.io"}, Resources: []string{"serviceimports"}, Verbs: read,
+	})
 	role.InIstioNamespace = istiod.InIstioNamespace
 	for _, rule := range istiod.ClusterWide {
 		rule.Resources = slices.DeleteFunc(slices.Clone(rule.Resources), func(resource string) bool { return resource == "secrets" })
