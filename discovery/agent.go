@@ -186,7 +186,7 @@ func (a *Agent) remembered() (*snapshot.Content, bool) {
 	if state == nil || state.Shards == nil {
 		return nil, false
 	}
-	return &snapshot.Content{Shards: state.Shards, Incumbents: contested(state.View)}, true
+	return &snapshot.Content{Shards: state.Shards, Incumbents: contested(state.View, state.Unsettled)}, true
 }
 
 // admitted are the members that may call a service of ours, where not all may.

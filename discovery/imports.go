@@ -24,6 +24,14 @@ func (a *Agent) importWriter() *mcs.Writer {
 			}
 			return from
 		},
+		Unsettled: func(key model.ServiceKey) bool {
+			state := a.loop.State()
+			if state == nil {
+				return true
+			}
+			_, fresh := state.Unsettled[key]
+			return fresh
+		},
 		Off: !a.Settings.File.MCS.On(), Foreign: a.Settings.File.MCS.Foreign,
 		Wakes: []<-chan struct{}{a.loop.subscribe(), a.cluster.Changed()}, Log: a.Log,
 	}

@@ -29,6 +29,8 @@ type State struct {
 	// Shards are those of all members that are known, which may be from before the
 	// agent was started; nil as long as it is not known which members there are.
 	Shards map[model.MemberName]*model.Shard
+	// Unsettled are names of which it is not decided yet whose values hold.
+	Unsettled map[model.ServiceKey]time.Time
 }
 
 // loop is the middle of the data path: one goroutine takes what the members
@@ -97,7 +99,7 @@ func (l *loop) run(ctx context.Context) error {
 	l.shards, l.changed = map[model.MemberName]*model.Shard{}, map[model.ServiceKey]struct{}{}
 	deadline := time.NewTimer(l.deadline)
 	defer deadline.Stop()
-	var parting <-chan time.Time
+	var parting, settled <-chan time.Time
 	for {
 		select {
 		case <-ctx.Done():
@@ -109,11 +111,15 @@ func (l *loop) run(ctx context.Context) error {
 		case <-l.links.Changed():
 		case <-l.renewed:
 		case <-parting:
+		case <-settled:
 		case <-deadline.C:
 			l.late = true
 		}
 		l.turn()
-		parting = l.translation.nextParting(time.Now())
+		parting, settled = l.translation.nextParting(time.Now()), nil
+		if at, some := l.precedence.nextSettling(); some {
+			settled = time.After(time.Until(at))
+		}
 	}
 }
 
@@ -138,7 +144,9 @@ func (l *loop) turn() {
 	changed := l.changed
 	l.changed = map[model.ServiceKey]struct{}{}
 	l.build(refined.shards, changed, ports)
-	state := &State{View: l.view, Complete: complete, Problems: append(refined.problems, l.translation.problems()...)}
+	state := &State{
+		View: l.view, Complete: complete, Problems: append(refined.problems, l.translation.problems()...), Unsettled: l.precedence.unsettled(),
+	}
 	if read {
 		state.Shards = l.knownShards(refined.shards)
 	}
@@ -148,7 +156,7 @@ func (l *loop) turn() {
 // build takes changes through all stages.
 func (l *loop) build(shards map[model.MemberName]*model.Shard, changed map[model.ServiceKey]struct{}, ports map[model.PortKey]uint16) {
 	started := time.Now()
-	incumbents := l.precedence.before(shards, changed)
+	incumbents := l.precedence.before(shards, changed, started)
 	l.view = merge.Merge(l.view, merge.Input{Shards: shards, Incumbents: incumbents, Quotas: l.quotas}, slices.Collect(maps.Keys(changed)))
 	l.precedence.after(l.view, changed)
 	merged := time.Now()

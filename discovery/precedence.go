@@ -2,10 +2,15 @@ package discovery
 
 import (
 	"maps"
+	"time"
 
 	"github.com/eastwest-mesh/eastwest/discovery/merge"
 	"github.com/eastwest-mesh/eastwest/discovery/model"
 )
+
+// settling is how long a fresh name may change hands: clusters that begin to export it
+// at about the same time are seen in any order, and all agents shall come to the same.
+const settling = 10 * time.Second
 
 // precedence knows, of every service, whose values hold where exporters differ: once
 // somebody has his way he keeps it while he exports, whatever the others claim.
@@ -13,22 +18,19 @@ type precedence struct {
 	own model.MemberName
 	// incumbents are by service; after a restart those of before.
 	incumbents map[model.ServiceKey]model.MemberName
-	view       *model.View
+	// fresh are names that nobody had recorded when they were first seen, with that
+	// time: until they have settled KEP-1645 decides anew with every exporter.
+	fresh map[model.ServiceKey]time.Time
+	view  *model.View
 }
 
 // before says whose values hold for services that are about to be merged. It must be
 // told of all services that changed.
-func (p *precedence) before(shards map[model.MemberName]*model.Shard, changed map[model.ServiceKey]struct{}) map[model.ServiceKey]model.MemberName {
+func (p *precedence) before(shards map[model.MemberName]*model.Shard, changed map[model.ServiceKey]struct{}, now time.Time) map[model.ServiceKey]model.MemberName {
 	if p.incumbents == nil {
-		p.incumbents = map[model.ServiceKey]model.MemberName{}
+		p.incumbents, p.fresh = map[model.ServiceKey]model.MemberName{}, map[model.ServiceKey]time.Time{}
 	}
-	decide := func(key model.ServiceKey) {
-		if one := merge.Incumbent(key, shards, p.own, p.incumbents[key]); one != "" {
-			p.incumbents[key] = one
-		} else {
-			delete(p.incumbents, key)
-		}
-	}
+	maps.DeleteFunc(p.fresh, func(_ model.ServiceKey, since time.Time) bool { return now.Sub(since) >= settling })
 	if p.view == nil {
 		for _, shard := range shards {
 			for key := range shard.Services {
@@ -37,9 +39,39 @@ func (p *precedence) before(shards map[model.MemberName]*model.Shard, changed ma
 		}
 	}
 	for key := range changed {
-		decide(key)
+		p.decide(key, shards, now)
 	}
 	return p.incumbents
+}
+
+func (p *precedence) decide(key model.ServiceKey, shards map[model.MemberName]*model.Shard, now time.Time) {
+	known := p.incumbents[key]
+	if _, fresh := p.fresh[key]; fresh {
+		delete(p.incumbents, key) // records count as little: whoever wrote one was in a hurry
+		return
+	}
+	if one := merge.Incumbent(key, shards, p.own, known); one != "" {
+		p.incumbents[key] = one
+		return
+	}
+	delete(p.incumbents, key)
+	if known == "" && p.view != nil {
+		p.fresh[key] = now
+	}
+}
+
+// unsettled are the names that have not settled.
+func (p *precedence) unsettled() map[model.ServiceKey]time.Time { return maps.Clone(p.fresh) }
+
+// nextSettling is when the next name has settled; false where all have.
+func (p *precedence) nextSettling() (time.Time, bool) {
+	var next time.Time
+	for _, since := range p.fresh {
+		if at := since.Add(settling); next.IsZero() || at.Before(next) {
+			next = at
+		}
+	}
+	return next, !next.IsZero()
 }
 
 // after notes who had his way.
@@ -56,6 +88,7 @@ func (p *precedence) after(view *model.View, changed map[model.ServiceKey]struct
 				p.incumbents[key] = service.Exporters[0]
 			} else {
 				delete(p.incumbents, key)
+				delete(p.fresh, key)
 			}
 		}
 	}
@@ -63,11 +96,11 @@ func (p *precedence) after(view *model.View, changed map[model.ServiceKey]struct
 }
 
 // contested are the incumbents of services with several exporters, which are the only
-// ones that matter after a restart.
-func contested(view *model.View) map[model.ServiceKey]model.MemberName {
+// ones that matter after a restart, but for names that have not settled.
+func contested(view *model.View, unsettled map[model.ServiceKey]time.Time) map[model.ServiceKey]model.MemberName {
 	out := map[model.ServiceKey]model.MemberName{}
 	for service := range view.Services.All() {
-		if len(service.Exporters) > 1 {
+		if _, fresh := unsettled[service.Key]; !fresh && len(service.Exporters) > 1 {
 			out[service.Key] = service.Exporters[0]
 		}
 	}

@@ -29,9 +29,9 @@ func (e exporters) shards() map[model.MemberName]*model.Shard {
 }
 
 // leads merges, and returns who has his way.
-func (p *precedence) leads(e exporters) model.MemberName {
+func (p *precedence) leads(e exporters, now time.Time) model.MemberName {
 	shards, changed := e.shards(), map[model.ServiceKey]struct{}{cart: {}}
-	incumbents := p.before(shards, changed)
+	incumbents := p.before(shards, changed, now)
 	view := merge.Merge(p.view, merge.Input{Shards: shards, Incumbents: incumbents}, []model.ServiceKey{cart})
 	p.after(view, changed)
 	if service := view.Services.Get(cart); service != nil {
@@ -55,8 +55,10 @@ func TestWhoeverWasThereFirstStays(t *testing.T) {
 		{"a fresh name: what was has no say", exporters{"west": {200, ""}, "evil": {300, ""}}, "west"},
 	}
 	p := &precedence{own: "east"}
+	now := time.Unix(0, 0)
 	for _, step := range steps {
-		if got := p.leads(step.e); got != step.want {
+		now = now.Add(settling)
+		if got := p.leads(step.e, now); got != step.want {
 			t.Errorf("%s: %q leads, want %q", step.what, got, step.want)
 		}
 	}
@@ -66,13 +68,44 @@ func TestARestartForgetsNobody(t *testing.T) {
 	t.Parallel()
 	now := exporters{"west": {200, "west"}, "evil": {1, "evil"}}
 	before := &precedence{own: "east"}
-	before.leads(exporters{"west": {200, ""}})
-	before.leads(now)
-	after := &precedence{own: "east", incumbents: contested(before.view)}
-	if got := after.leads(now); got != "west" {
+	before.leads(exporters{"west": {200, ""}}, time.Unix(0, 0))
+	before.leads(now, time.Unix(0, 0))
+	after := &precedence{own: "east", incumbents: contested(before.view, before.unsettled())}
+	if got := after.leads(now, time.Unix(0, 0)); got != "west" {
 		t.Errorf("%q leads after a restart", got)
 	}
-	if got := (&precedence{own: "west"}).leads(now); got != "west" {
+	if got := (&precedence{own: "west"}).leads(now, time.Unix(0, 0)); got != "west" {
 		t.Errorf("%q leads where only the own record is left", got)
+	}
+}
+
+// TestAFreshNameSettles: members that begin to export a name at about the same time are
+// ordered by KEP-1645, in whatever order they are seen, and what one of them records in
+// a hurry counts as little. Then whoever leads stays.
+func TestAFreshNameSettles(t *testing.T) {
+	t.Parallel()
+	start := time.Unix(0, 0)
+	p := &precedence{own: "east", view: &model.View{}}
+	for _, step := range []struct {
+		what  string
+		e     exporters
+		after time.Duration
+		want  model.MemberName
+		fresh bool
+	}{
+		{"one is seen first", exporters{"west": {200, ""}}, 0, "west", true},
+		{"the older one is seen next, and the first has recorded itself", exporters{"west": {200, "west"}, "north": {199, ""}}, time.Second, "north", true},
+		{"it has settled", exporters{"west": {200, ""}, "north": {199, ""}}, settling, "north", false},
+		{"a still older one comes late", exporters{"west": {200, ""}, "north": {199, ""}, "evil": {1, "evil"}}, settling + time.Second, "north", false},
+		{"nobody is left", exporters{}, settling + 2*time.Second, "", false},
+		{"the name is there again, recorded by others", exporters{"west": {200, "west"}, "evil": {1, ""}}, settling + 3*time.Second, "west", false},
+	} {
+		if got := p.leads(step.e, start.Add(step.after)); got != step.want {
+			t.Errorf("%s: %q leads, want %q", step.what, got, step.want)
+		}
+		_, fresh := p.unsettled()[cart]
+		if _, due := p.nextSettling(); fresh != step.fresh || due != step.fresh {
+			t.Errorf("%s: unsettled %v, due %v", step.what, fresh, due)
+		}
 	}
 }

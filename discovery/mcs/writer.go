@@ -37,6 +37,9 @@ type Writer struct {
 	// in a namespace.
 	Vantage   func(own *model.Member) Vantage
 	Namespace func(name string) bool
+	// Unsettled reports whether it is not decided yet whose values hold for a name; then
+	// nobody is recorded. Nil: it is decided at once.
+	Unsettled func(model.ServiceKey) bool
 	// Off has nothing of ours be there: imports go, and exports are marked as ones that
 	// count for nobody.
 	Off bool
@@ -256,6 +259,9 @@ func (w *Writer) writeExports(ctx context.Context, in *objects, view *model.View
 			problem = &one
 		}
 		wanted := exportOf(key, view, w.Own, problem)
+		if w.Unsettled != nil && w.Unsettled(key) {
+			wanted.Incumbent = ""
+		}
 		failures = append(failures, notGoing(w.writeExport(ctx, in, &wanted, object, now)))
 	}
 	return errors.Join(failures...)

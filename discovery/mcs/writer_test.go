@@ -157,7 +157,7 @@ func (r *rig) get(t *testing.T, from dynamic.ResourceInterface) (*unstructured.U
 // eventually repeats a question until there is no error.
 func eventually(t *testing.T, what string, ask func() error) {
 	t.Helper()
-	tick, timeout := time.NewTicker(20*time.Millisecond), time.After(30*time.Second)
+	tick, timeout := time.NewTicker(20*time.Millisecond), time.After(time.Minute)
 	defer tick.Stop()
 	for {
 		err := ask()
