@@ -39,8 +39,8 @@ func warningsOf(service *model.Service) []string {
 	if count := len(service.Exporters); count > mostExporters {
 		out = append(out, about+tooMany(count, "clusters export it", mostExporters))
 	}
-	if count := podsOf(service); count >= mostPods {
-		out = append(out, about+tooMany(count, "endpoints", mostPods-1))
+	if count := podsOf(service); count > mostPods {
+		out = append(out, about+tooMany(count, "endpoints", mostPods))
 	}
 	if namespace := service.Key.Namespace; namespace == "default" || namespace == "kube-system" {
 		out = append(out, about+"services of namespace "+namespace+" are easily exported by mistake")
