@@ -134,6 +134,22 @@ func (o *objects) apply(ctx context.Context, which int, object *unstructured.Uns
 	return nil
 }
 
+// unseen is a version that no object has: what is applied with it is made, or refused
+// where there is one of its name.
+const unseen = "1"
+
+// applySeen writes what is ours of an import that is still as it was seen; nil: that
+// was not there. Otherwise it is refused as a conflict, so that one that somebody else
+// made meanwhile is not taken over.
+func (o *objects) applySeen(ctx context.Context, object, seen *unstructured.Unstructured) error {
+	version := unseen
+	if seen != nil {
+		version = seen.GetResourceVersion()
+	}
+	object.SetResourceVersion(version)
+	return o.apply(ctx, ofImports, object)
+}
+
 // annotate sets an annotation of an export that was seen; nil takes it away. It is no
 // apply: that would make an export anew that was deleted meanwhile.
 func (o *objects) annotate(ctx context.Context, seen *unstructured.Unstructured, key string, value any) error {

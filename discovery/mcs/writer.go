@@ -216,7 +216,11 @@ func (w *Writer) writeImport(ctx context.Context, in *objects, wanted *Import, l
 		return err
 	}
 	if last == nil || !holds(last, object) {
-		if err := in.apply(ctx, ofImports, object); err != nil {
+		err := in.applySeen(ctx, object, last)
+		if apierrors.IsConflict(err) {
+			return nil // it is not as it was seen; the watch is about to say how it is
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -320,12 +320,7 @@ func TestALife(t *testing.T) {
 		r.gone(t, r.imports(), "known not to exist")
 	})
 	t.Run("S07: an import made by hand is left alone", func(t *testing.T) {
-		byHand := &unstructured.Unstructured{Object: map[string]any{
-			"apiVersion": "multicluster.x-k8s.io/v1beta1", "kind": "ServiceImport",
-			"metadata": map[string]any{"name": shop.Name, "namespace": shop.Namespace},
-			"spec":     map[string]any{"type": "Headless", "ports": []any{}},
-		}}
-		if _, err := r.imports().Create(t.Context(), byHand, metav1.CreateOptions{}); err != nil {
+		if _, err := r.imports().Create(t.Context(), byHand(), metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		r.tell(func() { r.services[shop] = cart("west") })
@@ -354,6 +349,59 @@ func TestALife(t *testing.T) {
 			t.Errorf("it is there: %v", err)
 		}
 	})
+	t.Run("an import is not taken over that the watch has not told of", r.testUnseen)
+}
+
+// byHand is an import that somebody made.
+func byHand() *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "multicluster.x-k8s.io/v1beta1", "kind": "ServiceImport",
+		"metadata": map[string]any{"name": shop.Name, "namespace": shop.Namespace},
+		"spec":     map[string]any{"type": "Headless", "ports": []any{}},
+	}}
+}
+
+// testUnseen writes an import while the watch does not tell yet that somebody made one
+// by hand.
+func (r *rig) testUnseen(t *testing.T) {
+	r.stop()
+	in := &objects{dialect: &upstream, version: "v1beta1", client: r.client}
+	view, _ := r.view()
+	wanted := importOf(view, cart("west"), r.writer.Vantage(view.Members["east"]))
+	write := func(seen *unstructured.Unstructured) {
+		t.Helper()
+		if err := r.writer.writeImport(t.Context(), in, &wanted, seen, metav1.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	remove := func() {
+		t.Helper()
+		if err := r.imports().Delete(t.Context(), shop.Name, metav1.DeleteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	writeAside := func(what string, seen *unstructured.Unstructured) {
+		t.Helper()
+		made, err := r.imports().Create(t.Context(), byHand(), metav1.CreateOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(seen)
+		if now, err := r.get(t, r.imports()); err != nil || now.GetResourceVersion() != made.GetResourceVersion() {
+			t.Errorf("one made by hand %s was written: %v", what, err)
+		}
+		remove()
+	}
+	remove()
+	writeAside("where none was", nil)
+	write(nil)
+	own, err := r.get(t, r.imports())
+	if err != nil || !ours(own) {
+		t.Fatalf("not made where there is none: %v", err)
+	}
+	remove()
+	own.SetLabels(map[string]string{labelManagedBy: manager, "team": "before"})
+	writeAside("after ours", own)
 }
 
 func (r *rig) patch(t *testing.T, in dynamic.ResourceInterface, text string) {
