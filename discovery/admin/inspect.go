@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"net/netip"
 	"strings"
 
@@ -51,13 +52,23 @@ func Inspect(s Sources) http.Handler {
 	handle("/view", s.view)
 	handle("/config", s.config)
 	handle("/explain", s.explain)
+	profiles(mux)
 	return onLoopback(mux)
+}
+
+// profiles say where memory and time of the agent go, in the format of go tool pprof.
+// They hold names of functions and sizes, and no content of memory.
+func profiles(mux *http.ServeMux) {
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 }
 
 // questions are what can be asked.
 var questions = []string{
 	"/members", "/view", "/view?service=NAMESPACE/NAME", "/proxies", "/config", "/config?proxy=NODE",
 	"/explain?service=NAMESPACE/NAME", "/explain?service=NAMESPACE/NAME&member=MEMBER",
+	"/debug/pprof/",
 }
 
 // refusal is why a question has no answer.

@@ -83,6 +83,9 @@ func TestWhoIsNotAnswered(t *testing.T) {
 		"no host":                             {"GET", "", "/members", 403},
 		"a request that would change":         {"POST", "localhost", "/members", 405},
 		"a path that is none":                 {"GET", "localhost", "/debug", 404},
+		"a profile":                           {"GET", "localhost", "/debug/pprof/heap", 200},
+		"a profile, of another host's name":   {"GET", "evil.example", "/debug/pprof/heap", 403},
+		"what would name files of the host":   {"GET", "localhost", "/debug/pprof/cmdline", 404},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
