@@ -7,7 +7,9 @@ package testapi
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
@@ -67,6 +69,19 @@ func Config(t testing.TB) *rest.Config {
 	config := rest.CopyConfig(shared.server.config)
 	config.QPS, config.Burst = -1, 0
 	return config
+}
+
+// Kubeconfig is that connection as a file, for processes that tests start.
+func Kubeconfig(t testing.TB) []byte {
+	t.Helper()
+	config := Config(t)
+	return fmt.Appendf(nil, `apiVersion: v1
+kind: Config
+clusters: [{name: testapi, cluster: {server: "%s", certificate-authority-data: %s}}]
+users: [{name: testapi, user: {token: %s}}]
+contexts: [{name: testapi, context: {cluster: testapi, user: testapi}}]
+current-context: testapi
+`, config.Host, base64.StdEncoding.EncodeToString(config.CAData), config.BearerToken)
 }
 
 // Client is a typed client with all rights.

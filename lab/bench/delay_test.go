@@ -16,7 +16,6 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/eastwest-mesh/eastwest/internal/testca"
-	"github.com/eastwest-mesh/eastwest/lab"
 	"github.com/eastwest-mesh/eastwest/lab/internal/sides"
 )
 
@@ -65,7 +64,7 @@ func newRace(b *testing.B, settings map[string]string) *race {
 	b.Helper()
 	r := &race{clients: map[string]*sides.Proxy{}}
 	for i, c := range clusters {
-		r.kube[i] = sides.Kube(b, c)
+		r.kube[i] = sides.Kube(b, c.Kubeconfig)
 		for _, name := range []string{istiod, agent} {
 			namespace(b, r.kube[i], name)
 		}
@@ -78,7 +77,7 @@ func newRace(b *testing.B, settings map[string]string) *race {
 	theirs.Tune(b, r.kube[0], settings)
 	r.clients[istiod] = theirs.Proxy(b, istiod)
 	r.clients[agent] = sides.StartAgent(b, sides.AgentOptions{
-		Binary: path, Own: clusters[0], Peers: []*lab.Cluster{clusters[1]}, Namespaces: []string{agent}, Root: testca.Root(b),
+		Binary: path, Own: sides.Of(clusters[0]), Peers: []sides.Cluster{sides.Of(clusters[1])}, Namespaces: []string{agent}, Root: testca.Root(b),
 	}).Proxy(b)
 	return r
 }

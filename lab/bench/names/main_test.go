@@ -5,12 +5,10 @@ package names
 import (
 	"net"
 	"os"
-	"strconv"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/eastwest-mesh/eastwest/internal/testapi"
+	"github.com/eastwest-mesh/eastwest/lab/internal/sides"
 )
 
 // serverCore is the processor that the servers have for themselves.
@@ -23,35 +21,10 @@ func TestMain(m *testing.M) {
 	if address := os.Getenv(echoVariable); address != "" {
 		echo(address)
 	}
-	if err := leaveCore(); err != nil {
+	if err := sides.LeaveFirstCore(); err != nil {
 		panic(err)
 	}
 	os.Exit(testapi.Main(m))
-}
-
-// leaveCore keeps this process, and all that it starts without saying otherwise, off the
-// processor of the servers. Each thread has its own set; new ones take that of the one
-// that makes them.
-func leaveCore() error {
-	var set unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &set); err != nil || set.Count() < 2 {
-		return err
-	}
-	set.Clear(0)
-	threads, err := os.ReadDir("/proc/self/task")
-	if err != nil {
-		return err
-	}
-	for _, one := range threads {
-		id, err := strconv.Atoi(one.Name())
-		if err != nil {
-			return err
-		}
-		if err := unix.SchedSetaffinity(id, &set); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // echo sends every datagram back with the bit that makes it an answer. It is as little

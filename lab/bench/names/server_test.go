@@ -6,13 +6,11 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/base64"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/eastwest-mesh/eastwest/internal/testapi"
+	"github.com/eastwest-mesh/eastwest/lab/internal/meter"
 	"github.com/eastwest-mesh/eastwest/lab/internal/sides"
 )
 
@@ -42,7 +41,7 @@ func start(b *testing.B, name string) (_ *server, stop func()) {
 	b.Helper()
 	dir, ports := b.TempDir(), freePorts(b)
 	kubeconfig := filepath.Join(dir, "kubeconfig")
-	write(b, kubeconfig, kubeconfigText(b))
+	write(b, kubeconfig, string(testapi.Kubeconfig(b)))
 	var cmd *exec.Cmd
 	if name == agent {
 		write(b, filepath.Join(dir, "agent.yaml"), fmt.Sprintf(agentConfig, namespace, dir, ports[1], ports[2], ports[0]))
@@ -82,17 +81,6 @@ const corefile = `clusterset.local:%s {
     }
 }
 `
-
-func kubeconfigText(b *testing.B) string {
-	config := testapi.Config(b)
-	return fmt.Sprintf(`apiVersion: v1
-kind: Config
-clusters: [{name: c, cluster: {server: "%s", certificate-authority-data: %s}}]
-users: [{name: u, user: {token: %s}}]
-contexts: [{name: x, context: {cluster: c, user: u}}]
-current-context: x
-`, config.Host, base64.StdEncoding.EncodeToString(config.CAData), config.BearerToken)
-}
 
 // run prepares a server that has one processor.
 func run(path string, args ...string) *exec.Cmd {
@@ -185,43 +173,19 @@ func freePorts(b *testing.B) [3]string {
 // resident is how much memory the server has, in bytes.
 func (s *server) resident(b *testing.B) int64 {
 	b.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.process.Pid))
+	memory, err := meter.MemoryOf(s.process.Pid)
 	if err != nil {
 		b.Fatal(err)
 	}
-	for line := range strings.Lines(string(text)) {
-		if fields := strings.Fields(line); len(fields) == 3 && fields[0] == "VmRSS:" {
-			kilobytes, err := strconv.ParseInt(fields[1], 10, 64)
-			if err != nil {
-				b.Fatal(err)
-			}
-			return kilobytes * 1024
-		}
-	}
-	b.Fatalf("no VmRSS in %s", text)
-	return 0
+	return memory.Now
 }
-
-// tick is what the kernel counts the time of processes in.
-// Source: proc(5), USER_HZ, which is 100 on every Linux that Go runs on.
-const tick = 10 * time.Millisecond
 
 // worked is how much of a processor the server has had so far.
 func (s *server) worked(b *testing.B) time.Duration {
 	b.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.process.Pid))
+	worked, err := meter.Worked(s.process.Pid)
 	if err != nil {
 		b.Fatal(err)
 	}
-	// Behind the name, which may have spaces, utime is the 12th field and stime the 13th.
-	_, rest, _ := strings.Cut(string(text), ") ")
-	fields, sum := strings.Fields(rest), 0
-	for _, one := range fields[11:13] {
-		ticks, err := strconv.Atoi(one)
-		if err != nil {
-			b.Fatal(err)
-		}
-		sum += ticks
-	}
-	return time.Duration(sum) * tick
+	return worked
 }

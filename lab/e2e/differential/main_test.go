@@ -64,7 +64,7 @@ func newWorld(t *testing.T) *world {
 	suite.Each(func(i int) {
 		suite.Kubectl(t, i, "delete", "namespace", namespace, shipped, "--ignore-not-found")
 		suite.Apply(t, i, namespaces)
-		w.kube[i-1] = sides.Kube(t, suite.Cluster(i))
+		w.kube[i-1] = sides.Kube(t, suite.Cluster(i).Kubeconfig)
 		address := suite.Kubectl(t, i, "-n", "istio-system", "get", "service", "istio-eastwestgateway", "-o", "jsonpath={.status.loadBalancer.ingress[0].ip}")
 		w.gateways[address+":15443"] = suite.Cluster(i).Name
 	})
@@ -72,7 +72,7 @@ func newWorld(t *testing.T) *world {
 	suite.Each(func(i int) {
 		w.istiods[i-1] = sides.OpenIstiod(t, w.kube[i-1], suite.Cluster(i))
 		w.agents[i-1] = sides.StartAgent(t, sides.AgentOptions{
-			Binary: binary, Own: suite.Cluster(i), Peers: []*lab.Cluster{suite.Cluster(3 - i)}, Root: root,
+			Binary: binary, Own: sides.Of(suite.Cluster(i)), Peers: []sides.Cluster{sides.Of(suite.Cluster(3 - i))}, Root: root,
 			Namespaces: []string{namespace, shipped},
 		})
 	})

@@ -1,7 +1,6 @@
 package sides
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -9,17 +8,14 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-	"golang.org/x/sys/unix"
 
 	"github.com/eastwest-mesh/eastwest/internal/testca"
 	"github.com/eastwest-mesh/eastwest/internal/xdsclient"
-	"github.com/eastwest-mesh/eastwest/lab"
 )
 
 // AgentOptions say how an agent is run.
@@ -27,19 +23,22 @@ type AgentOptions struct {
 	// Binary is the path of eastwest-agent.
 	Binary string
 	// Own is the cluster it belongs to, Peers are those it watches beside.
-	Own   *lab.Cluster
-	Peers []*lab.Cluster
+	Own   Cluster
+	Peers []Cluster
 	// Namespaces are exported as a whole, as istiod takes all there are.
 	Namespaces []string
 	// Root is above the certificates of all agents and gateways.
 	Root *testca.Signer
+	// Run is what the process gets of the host.
+	Run Run
 }
 
 // Agent is an agent that runs on the host.
 type Agent struct {
-	options AgentOptions
-	address string
-	root    *testca.Signer
+	*Process
+	options        AgentOptions
+	address, admin string
+	root           *testca.Signer
 }
 
 // StartAgent runs an agent until the test ends, and waits until it serves.
@@ -64,17 +63,15 @@ func StartAgent(t testing.TB, o AgentOptions) *Agent {
 	}
 	ports := freePorts(t, 3)
 	testca.Write(t, dir, map[string][]byte{"agent.yaml": []byte(o.config(members, ports))})
-	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), o.Binary, "run",
+	process := start(t, o.Run, []string{"POD_NAME=" + o.Own.Name + "-on-host"}, o.Binary, "run",
 		"--config", filepath.Join(dir, "agent.yaml"), "--kubeconfig", o.Own.Kubeconfig, "--ca-folder", ca)
-	cmd.Env = []string{"POD_NAME=" + o.Own.Name + "-on-host"}
-	start(t, cmd)
 	Await(t, "the agent is ready", func(ctx context.Context) error { return Healthy(ctx, "http://"+ports[2]+"/readyz") })
-	return &Agent{options: o, address: ports[0], root: o.Root}
+	return &Agent{Process: process, options: o, address: ports[0], admin: ports[1], root: o.Root}
 }
 
 // config is the agent's file.
 func (o AgentOptions) config(members string, ports []string) string {
-	spec, rules := o.Own.Spec.Istio, make([]string, 0, len(o.Namespaces))
+	rules := make([]string, 0, len(o.Namespaces))
 	for _, namespace := range o.Namespaces {
 		rules = append(rules, fmt.Sprintf(`{namespace: %s, name: "*"}`, namespace))
 	}
@@ -86,24 +83,26 @@ dataPlane: envoy
 exports: {policy: [%s]}
 members: {source: folder, folder: %s}
 listen: {xds: "%s", admin: "%s", health: "%s"}
-`, o.Own.Name, spec.ClusterID, spec.Network, spec.MeshID, strings.Join(rules, ", "), members, ports[0], ports[1], ports[2])
+`, o.Own.Name, o.Own.ID, o.Own.Network, o.Own.MeshID, strings.Join(rules, ", "), members, ports[0], ports[1], ports[2])
 }
 
 // record is what an agent is told of a peer. Its gateway is the one that istiod
 // leads to as well.
-func record(peer *lab.Cluster) string {
-	spec := peer.Spec.Istio
-	return fmt.Sprintf(`apiVersion: eastwest.dev/v1alpha1
+func record(peer Cluster) string {
+	text := fmt.Sprintf(`apiVersion: eastwest.dev/v1alpha1
 kind: MemberRecord
 name: %s
 clusterID: %s
 network: %s
 identity: %s
-gatewayService: istio-system/istio-eastwestgateway
-`, peer.Name, spec.ClusterID, spec.Network, gatewayIdentity(peer))
+`, peer.Name, peer.ID, peer.Network, gatewayIdentity(peer))
+	if peer.Gateway != "" {
+		text += "gatewayService: " + peer.Gateway + "\n"
+	}
+	return text
 }
 
-func gatewayIdentity(of *lab.Cluster) string {
+func gatewayIdentity(of Cluster) string {
 	return "spiffe://" + testca.TrustDomain + "/ns/eastwest-system/sa/gateway-" + of.Name
 }
 
@@ -120,25 +119,6 @@ func freePorts(t testing.TB, count int) []string {
 		free = append(free, listener.Addr().String())
 	}
 	return free
-}
-
-// start runs a command until the test ends, and shows the end of its log where the
-// test failed.
-func start(t testing.TB, cmd *exec.Cmd) {
-	t.Helper()
-	var log bytes.Buffer
-	cmd.Stderr = &log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(unix.SIGTERM)
-		err := cmd.Wait()
-		if t.Failed() || err != nil {
-			text := log.Bytes()
-			t.Logf("%s ended with %v; its log ends:\n%s", filepath.Base(cmd.Path), err, text[max(0, len(text)-6000):])
-		}
-	})
 }
 
 // Healthy asks a page that says whether somebody is ready.

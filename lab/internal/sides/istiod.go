@@ -31,8 +31,11 @@ const istiodService = "istiod-from-host"
 
 // Istiod is the istiod of a cluster.
 type Istiod struct {
-	cluster *lab.Cluster
+	cluster Cluster
 	address string
+	// Process is its own where it runs on the host, and deployment where it is in a pod.
+	*Process
+	deployment string
 }
 
 // OpenIstiod makes a cluster's istiod reachable from the host, until the test ends.
@@ -58,7 +61,7 @@ func OpenIstiod(t testing.TB, kube kubernetes.Interface, c *lab.Cluster) *Istiod
 			t.Errorf("remove the Service of istiod of %s: %v", c.Name, err)
 		}
 	})
-	i := &Istiod{cluster: c, address: net.JoinHostPort(c.NodeIP, strconv.Itoa(int(made.Spec.Ports[0].NodePort)))}
+	i := &Istiod{cluster: Of(c), deployment: "istiod-" + c.Spec.Istio.Revision, address: net.JoinHostPort(c.NodeIP, strconv.Itoa(int(made.Spec.Ports[0].NodePort)))}
 	i.awaitConnections(t)
 	return i
 }
@@ -80,9 +83,8 @@ func (i *Istiod) awaitConnections(t testing.TB) {
 // of all.
 func (i *Istiod) Proxy(t testing.TB, namespaces ...string) *Proxy {
 	t.Helper()
-	spec := i.cluster.Spec.Istio
 	metadata, err := structpb.NewStruct(map[string]any{
-		"CLUSTER_ID": spec.ClusterID, "NETWORK": spec.Network, "MESH_ID": spec.MeshID, "NAMESPACE": namespaces[0],
+		"CLUSTER_ID": i.cluster.ID, "NETWORK": i.cluster.Network, "MESH_ID": i.cluster.MeshID, "NAMESPACE": namespaces[0],
 		"ISTIO_VERSION": "1.31.0", "LABELS": map[string]any{"app": "client"}, "INSTANCE_IPS": clientIP,
 	})
 	if err != nil {
@@ -124,7 +126,7 @@ func (i *Istiod) set(t testing.TB, kube kubernetes.Interface, settings map[strin
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context())
 	deployments := kube.AppsV1().Deployments("istio-system")
-	one, err := deployments.Get(ctx, "istiod-"+i.cluster.Spec.Istio.Revision, metav1.GetOptions{})
+	one, err := deployments.Get(ctx, i.deployment, metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

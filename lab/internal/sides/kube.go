@@ -7,14 +7,12 @@ import (
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
-
-	"github.com/eastwest-mesh/eastwest/lab"
 )
 
 // Kube connects to a cluster as its administrator, without a limit of requests.
-func Kube(t testing.TB, c *lab.Cluster) kubernetes.Interface {
+func Kube(t testing.TB, kubeconfig string) kubernetes.Interface {
 	t.Helper()
-	config, err := clientcmd.BuildConfigFromFlags("", c.Kubeconfig)
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
 		t.Fatal(err)
 	}
