@@ -62,7 +62,7 @@ func (t *translation) update(in inputs, changed map[model.ServiceKey]struct{}) c
 	}
 	options := translate.Options{TrustDomain: t.trust, Roots: in.roots, Listeners: ports, Clients: t.clients(view), Prefer: t.prefer}
 	checked := t.checked
-	if all || !maps.Equal(t.ports, ports) {
+	if all || !maps.Equal(t.ports, ports) || t.exportedOtherwise(view, changed) {
 		checked = translate.WithinBudget(view, t.from, options, t.budget)
 		all = all || !maps.Equal(t.ports, ports) || !maps.Equal(t.checked, checked)
 	}
@@ -78,6 +78,18 @@ func (t *translation) update(in inputs, changed map[model.ServiceKey]struct{}) c
 		t.one(view, key, options, in.now, &out)
 	}
 	return out
+}
+
+// exportedOtherwise reports whether a changed service has other exporters than before:
+// what is checked end to end depends on those of all.
+func (t *translation) exportedOtherwise(view *model.View, changed map[model.ServiceKey]struct{}) bool {
+	for key := range changed {
+		before, after := t.view.Services.Get(key), view.Services.Get(key)
+		if (before == nil) != (after == nil) || before != nil && !slices.Equal(before.Exporters, after.Exporters) {
+			return true
+		}
+	}
+	return false
 }
 
 // clients are the identities that may call a service, where not all may.

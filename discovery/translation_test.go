@@ -1,12 +1,19 @@
 package discovery
 
 import (
+	"maps"
+	"math/rand/v2"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/testing/protocmp"
 
 	"github.com/eastwest-mesh/eastwest/discovery/model"
+	"github.com/eastwest-mesh/eastwest/discovery/publish"
 )
 
 const trustDomain = "cluster.local"
@@ -138,4 +145,86 @@ func hasSecret(secrets []*tlsv3.Secret, name string) bool {
 		}
 	}
 	return false
+}
+
+// TestWhatWasBeforeDoesNotMatter follows random changes: gateways get what those of a
+// replica get that has just started, or a change of replica would be one for them.
+func TestWhatWasBeforeDoesNotMatter(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(60) {
+		random := rand.New(rand.NewPCG(seed, 0))
+		members := twoMembers().Members
+		members["north"] = &model.Member{Name: "north", Network: "net-north", State: model.Ready, Identity: "spiffe://" + trustDomain + "/north", Gateways: members["west"].Gateways}
+		budget := random.IntN(5)
+		follow := newTranslation("east")
+		follow.budget = budget
+		view, ports := &model.View{Members: members}, map[model.PortKey]uint16{}
+		for step := range 12 {
+			now := noon.Add(time.Duration(step) * 2 * farewell) // whatever parted is gone
+			changed := map[model.ServiceKey]struct{}{}
+			if random.IntN(3) == 0 {
+				ports = randomPorts(random)
+			} else {
+				key := randomKeys[random.IntN(len(randomKeys))]
+				changed[key] = struct{}{}
+				view = &model.View{Members: members, Services: view.Services.With(map[model.ServiceKey]*model.Service{key: randomService(random, key)})}
+			}
+			follow.update(inputs{view: view, ports: ports, now: now}, changed)
+			fresh := newTranslation("east")
+			fresh.budget = budget
+			fresh.update(inputs{view: view, ports: ports, now: now}, nil)
+			follow.parted(now.Add(farewell))
+			if want, got := byName(fresh.set()), byName(follow.set()); !maps.EqualFunc(want, got, proto.Equal) {
+				t.Fatalf("seed %d, step %d: -started now, +followed\n%s", seed, step, cmp.Diff(want, got, protocmp.Transform()))
+			}
+		}
+	}
+}
+
+var randomKeys = []model.ServiceKey{{Namespace: "shop", Name: "a"}, {Namespace: "shop", Name: "b"}, {Namespace: "shop", Name: "c"}}
+
+// randomPorts are ports of the gateway for some of the services.
+func randomPorts(random *rand.Rand) map[model.PortKey]uint16 {
+	ports := map[model.PortKey]uint16{}
+	for i, key := range randomKeys {
+		if random.IntN(4) > 0 {
+			ports[model.PortKey{Service: key, Number: 80}] = uint16(20000 + i)
+		}
+	}
+	return ports
+}
+
+// randomService is one with some exporters; nil: nobody exports it.
+func randomService(random *rand.Rand, key model.ServiceKey) *model.Service {
+	service := &model.Service{Key: key, Ports: []model.Port{{Name: "tcp", Number: 80}}}
+	for i, name := range []model.MemberName{"east", "west", "north"} {
+		if random.IntN(2) == 0 {
+			continue
+		}
+		slice := &model.Slice{Name: "s", Ports: []model.Port{{Name: "tcp", Number: 8080}}}
+		for n := range random.IntN(3) {
+			slice.Endpoints = append(slice.Endpoints, model.Endpoint{Addr: netip.AddrFrom4([4]byte{10, byte(i), 0, byte(n)}), Zone: model.NoZone})
+		}
+		service.Exporters = append(service.Exporters, name)
+		service.Backends = append(service.Backends, model.Backend{Member: name, Ports: []string{"tcp"}, Slices: []*model.Slice{slice}})
+	}
+	if len(service.Exporters) == 0 {
+		return nil
+	}
+	return service
+}
+
+// byName are the resources of a set by their names.
+func byName(set publish.Set) map[string]proto.Message {
+	out := map[string]proto.Message{}
+	for _, one := range set.Endpoints {
+		out["endpoints "+one.GetClusterName()] = one
+	}
+	for _, one := range set.Clusters {
+		out["cluster "+one.GetName()] = one
+	}
+	for _, one := range set.Listeners {
+		out["listener "+one.GetName()] = one
+	}
+	return out
 }
