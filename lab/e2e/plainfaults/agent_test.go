@@ -15,8 +15,9 @@ import (
 	"github.com/eastwest-mesh/eastwest/lab/e2e/internal/rig"
 )
 
-// writesBound is within what time the agents' writes must go on.
-const writesBound = 20 * time.Second
+// writesBound bounds how long the agents' writes may take to go on: on an idle host
+// no longer than a lease of 15 s, that of whoever was killed, and two seconds.
+const writesBound = time.Minute
 
 // agents are the two agents of c1, the one that writes first.
 func agents(t *testing.T) []rig.Pod {
@@ -146,7 +147,7 @@ func testStartWithoutMember(t *testing.T) {
 	for _, pod := range agents(t) {
 		pod.Kill(t)
 	}
-	rig.Await(t, "both agents of c1 are ready again", 15*time.Second, func(ctx context.Context) error {
+	rig.Await(t, "both agents of c1 are ready again", time.Minute, func(ctx context.Context) error {
 		pods, err := suite.Pods(ctx, 1, agentApp)
 		if err != nil {
 			return err
@@ -163,12 +164,12 @@ func testStartWithoutMember(t *testing.T) {
 	for _, pod := range agents(t) {
 		wantAllInView(t, pod)
 	}
-	p.awaitVersion(t, "c3", time.Now(), 5*time.Second)
+	p.awaitVersion(t, "c3", time.Now(), 30*time.Second)
 	before.wantToldNothing(t)
 
 	resume(t, 3)
 	back := time.Now()
-	suite.Kubectl(t, 1, "wait", "membercluster/c3", "--for=jsonpath={.status.state}=ready", "--timeout=15s")
+	suite.Kubectl(t, 1, "wait", "membercluster/c3", "--for=jsonpath={.status.state}=ready", "--timeout=60s")
 	t.Logf("c3 is ready %s after its API server was", time.Since(back).Round(100*time.Millisecond))
 	p.await(t, 2*time.Second)
 	p.wantNoFailure(t, fault)

@@ -43,7 +43,7 @@ func testClusterLost(t *testing.T) {
 	defer suite.Rejoin(t, 3)
 	fault := time.Now()
 	suite.Isolate(t, 3)
-	t.Logf("shown as degraded after %s", w.await(t, "degraded", fault, 13*time.Second).Round(time.Millisecond))
+	t.Logf("shown as degraded after %s", w.await(t, "degraded", fault, 30*time.Second).Round(time.Millisecond))
 	p.await(t, outage)
 	p.wantFailover(t, fault, 3*failover)
 	after := p.failures(fault.Add(3 * failover))

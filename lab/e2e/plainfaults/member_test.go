@@ -189,10 +189,10 @@ func withoutAPI(t *testing.T, signal unix.Signal, lasts, noticed, back time.Dura
 }
 
 func testAPIKilled(t *testing.T) {
-	withoutAPI(t, unix.SIGKILL, time.Minute, 2*time.Second, 7*time.Second)
+	withoutAPI(t, unix.SIGKILL, time.Minute, 15*time.Second, 30*time.Second)
 }
 
-func testAPIFrozen(t *testing.T) { withoutAPI(t, unix.SIGSTOP, outage, 12*time.Second, 7*time.Second) }
+func testAPIFrozen(t *testing.T) { withoutAPI(t, unix.SIGSTOP, outage, 30*time.Second, 30*time.Second) }
 
 // Names of the parts of the mesh, by their label app.
 const (
