@@ -46,3 +46,12 @@ func drawn(random *rand.Rand, samples []time.Duration) []time.Duration {
 	}
 	return out
 }
+
+// Slope is how much y grows with x, by least squares.
+func Slope(x, y []float64) float64 {
+	n, sumX, sumY, sumXX, sumXY := float64(len(x)), 0.0, 0.0, 0.0, 0.0
+	for i := range x {
+		sumX, sumY, sumXX, sumXY = sumX+x[i], sumY+y[i], sumXX+x[i]*x[i], sumXY+x[i]*y[i]
+	}
+	return (n*sumXY - sumX*sumY) / (n*sumXX - sumX*sumX)
+}

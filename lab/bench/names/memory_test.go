@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
+
+	"github.com/eastwest-mesh/eastwest/lab/bench"
 )
 
 // each is how many endpoints a service has whose memory is measured; steps are how many
@@ -46,16 +48,7 @@ func BenchmarkMemory(b *testing.B) {
 		}
 		text += "\n"
 	}
-	ours, theirs := slope(endpoints, sizes[agent]), slope(endpoints, sizes[plain])
+	ours, theirs := bench.Slope(endpoints, sizes[agent]), bench.Slope(endpoints, sizes[plain])
 	b.ReportMetric(0, "ns/op")
 	b.Logf("%sfor each endpoint: agent %.0f bytes, coredns %.0f bytes, ratio %.2f", text, ours, theirs, theirs/ours)
-}
-
-// slope is how much y grows with x, by least squares.
-func slope(x, y []float64) float64 {
-	n, sumX, sumY, sumXX, sumXY := float64(len(x)), 0.0, 0.0, 0.0, 0.0
-	for i := range x {
-		sumX, sumY, sumXX, sumXY = sumX+x[i], sumY+y[i], sumXX+x[i]*x[i], sumXY+x[i]*y[i]
-	}
-	return (n*sumXY - sumX*sumY) / (n*sumXX - sumX*sumX)
 }

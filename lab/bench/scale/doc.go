@@ -8,6 +8,7 @@
 //
 //	make bench
 //
-// EASTWEST_AGENT_BIN and EASTWEST_ISTIOD_BIN name other binaries, and
-// EASTWEST_BENCH_SAMPLES a file that gets every single measurement.
+// EASTWEST_AGENT_BIN and EASTWEST_ISTIOD_BIN name other binaries,
+// EASTWEST_BENCH_SAMPLES a file that gets every single measurement, and
+// EASTWEST_BENCH_PROFILES a folder that gets profiles.
 package scale

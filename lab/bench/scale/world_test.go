@@ -95,6 +95,26 @@ func (w *world) introduce(b *testing.B) {
 type server interface {
 	PID() int
 	Stop()
+	// Heap is what is in use after a collection, in bytes.
+	Heap(ctx context.Context) (int64, error)
+	// Profile is one by the name and parameters of net/http/pprof.
+	Profile(ctx context.Context, which string) ([]byte, error)
+}
+
+// keepProfile writes a profile into the folder for them, if there is one.
+func keepProfile(b *testing.B, s server, which, name string) {
+	b.Helper()
+	folder := os.Getenv("EASTWEST_BENCH_PROFILES")
+	if folder == "" {
+		return
+	}
+	text, err := s.Profile(b.Context(), which)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(folder, name), text, 0o600)
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
 }
 
 // start runs a server until the benchmark ends, or it is stopped, and returns a way to

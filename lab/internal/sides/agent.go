@@ -138,6 +138,14 @@ func Healthy(ctx context.Context, url string) error {
 	return nil
 }
 
+// Heap is what the agent has in use of its heap after a collection, in bytes.
+func (a *Agent) Heap(ctx context.Context) (int64, error) { return heap(ctx, a.admin) }
+
+// Profile is one of the agent's, by the name and parameters of net/http/pprof.
+func (a *Agent) Profile(ctx context.Context, which string) ([]byte, error) {
+	return profile(ctx, a.admin, which)
+}
+
 // Proxy is a gateway of the agent's cluster.
 func (a *Agent) Proxy(t testing.TB) *Proxy {
 	t.Helper()

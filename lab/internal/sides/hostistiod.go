@@ -52,5 +52,14 @@ func StartIstiod(t testing.TB, o IstiodOptions) *Istiod {
 		"--grpcAddr", ports[0], "--httpAddr", ports[1], "--monitoringAddr", ports[2], "--httpsAddr", "", "--secureGRPCAddr", "", "--ctrlz_port", "0",
 		"--log_output_level", "default:warn")
 	Await(t, "istiod is ready", func(ctx context.Context) error { return Healthy(ctx, "http://"+ports[1]+"/ready") })
-	return &Istiod{cluster: o.Own, address: ports[0], Process: process}
+	return &Istiod{cluster: o.Own, address: ports[0], pages: ports[1], Process: process}
+}
+
+// Heap is what an istiod on the host has in use of its heap after a collection, in
+// bytes.
+func (i *Istiod) Heap(ctx context.Context) (int64, error) { return heap(ctx, i.pages) }
+
+// Profile is one of its, by the name and parameters of net/http/pprof.
+func (i *Istiod) Profile(ctx context.Context, which string) ([]byte, error) {
+	return profile(ctx, i.pages, which)
 }

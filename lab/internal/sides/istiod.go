@@ -35,7 +35,7 @@ type Istiod struct {
 	address string
 	// Process is its own where it runs on the host, and deployment where it is in a pod.
 	*Process
-	deployment string
+	pages, deployment string
 }
 
 // OpenIstiod makes a cluster's istiod reachable from the host, until the test ends.

@@ -2,10 +2,15 @@ package sides
 
 import (
 	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -51,6 +56,38 @@ func start(t testing.TB, run Run, env []string, path string, args ...string) *Pr
 	}
 	t.Cleanup(p.Stop)
 	return p
+}
+
+// heap is what is in use of the process's heap after a collection, in bytes. pages is
+// where its profiles are served.
+func heap(ctx context.Context, pages string) (int64, error) {
+	text, err := profile(ctx, pages, "heap?debug=1&gc=1")
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := strings.Cut(string(text), "\n# HeapAlloc = ")
+	size, _, found := strings.Cut(rest, "\n")
+	if !found {
+		return 0, fmt.Errorf("read the heap at %s: it does not say", pages)
+	}
+	return strconv.ParseInt(size, 10, 64)
+}
+
+// profile reads one that a process serves.
+func profile(ctx context.Context, pages, which string) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+pages+"/debug/pprof/"+which, http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("read the profile %s of %s: %s", which, pages, answer.Status)
+	}
+	return io.ReadAll(answer.Body)
 }
 
 // PID is the process's number.
