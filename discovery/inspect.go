@@ -29,15 +29,15 @@ func (a *Agent) sources() admin.Sources {
 	return admin.Sources{
 		Members: a.inspectMembers, View: a.view, Evidence: a.evidence,
 		Proxies: func() any { return a.proxies() },
-		Proxy: func(node string) (any, bool, error) {
+		Proxy: func(node string) (any, bool) {
 			if a.publisher == nil {
-				return nil, false, nil
+				return nil, false
 			}
 			return a.publisher.DumpProxy(node)
 		},
-		Published: func() (any, error) {
+		Published: func() any {
 			if a.publisher == nil {
-				return []publish.Resource{}, nil
+				return []publish.Resource{}
 			}
 			return a.publisher.Dump(a.own)
 		},

@@ -6,11 +6,11 @@ import (
 	"time"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
-	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 
 	"github.com/eastwest-mesh/eastwest/discovery/model"
 	"github.com/eastwest-mesh/eastwest/discovery/publish"
 	"github.com/eastwest-mesh/eastwest/discovery/translate"
+	"github.com/eastwest-mesh/eastwest/internal/eds"
 )
 
 // farewell is how long peers can still call a service that was withdrawn: each of
@@ -21,7 +21,7 @@ const farewell = 10 * time.Second
 type parting struct {
 	until     time.Time
 	cluster   *clusterv3.Cluster
-	endpoints *endpointv3.ClusterLoadAssignment
+	endpoints *eds.Assignment
 }
 
 // part notes what is left of a service's translation before. A service with an

@@ -95,7 +95,7 @@ func callable(tr *translation) (found bool, pods int) {
 			return false, -1
 		}
 		found = true
-		for _, locality := range set.Endpoints[i].Endpoints {
+		for _, locality := range messageOf(set.Endpoints[i]).Endpoints {
 			pods += len(locality.LbEndpoints)
 		}
 	}

@@ -6,11 +6,10 @@ import (
 	"slices"
 	"time"
 
-	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
-
 	"github.com/eastwest-mesh/eastwest/discovery/model"
 	"github.com/eastwest-mesh/eastwest/discovery/publish"
 	"github.com/eastwest-mesh/eastwest/discovery/translate"
+	"github.com/eastwest-mesh/eastwest/internal/eds"
 )
 
 // translation keeps what each service was translated to, so that a change costs
@@ -36,7 +35,7 @@ type translation struct {
 // change is what the gateways are to be told.
 type change struct {
 	// endpoints are those of changed services: they go first, by themselves.
-	endpoints []*endpointv3.ClusterLoadAssignment
+	endpoints []*eds.Assignment
 	// whole is set where more than endpoints may differ.
 	whole bool
 }
@@ -117,7 +116,7 @@ func (t *translation) rebuild(view *model.View, options translate.Options, now t
 	before := t.services
 	t.services = make(map[model.ServiceKey]translate.Set, view.Services.Len())
 	for service := range view.Services.All() {
-		t.services[service.Key] = translate.Service(view, service, t.from, options)
+		t.services[service.Key] = kept(before[service.Key], translate.Service(view, service, t.from, options))
 		t.part(service.Key, before[service.Key], t.services[service.Key], now)
 	}
 	for key, set := range before {
@@ -125,6 +124,17 @@ func (t *translation) rebuild(view *model.View, options translate.Options, now t
 			t.part(key, set, translate.Set{}, now)
 		}
 	}
+}
+
+// kept has what is the same as before be the same in memory: it is not sent, and whoever
+// sent it has it.
+func kept(before, after translate.Set) translate.Set {
+	for i, one := range after.Endpoints {
+		if i < len(before.Endpoints) && one.Equal(before.Endpoints[i]) {
+			after.Endpoints[i] = before.Endpoints[i]
+		}
+	}
+	return after
 }
 
 // one translates a service again.
@@ -137,7 +147,7 @@ func (t *translation) one(view *model.View, key model.ServiceKey, options transl
 		out.whole = out.whole || len(before.Clusters)+len(before.Listeners) > 0
 		return
 	}
-	after := translate.Service(view, service, t.from, options)
+	after := kept(before, translate.Service(view, service, t.from, options))
 	t.services[key] = after
 	t.part(key, before, after, now)
 	out.endpoints = append(out.endpoints, after.Endpoints...)
@@ -148,9 +158,7 @@ func (t *translation) one(view *model.View, key model.ServiceKey, options transl
 // resources but for endpoints. The name of a cluster's endpoints holds a hash of
 // the cluster, and a listener follows from its cluster and port.
 func sameNames(a, b translate.Set) bool {
-	return slices.EqualFunc(a.Endpoints, b.Endpoints, func(x, y *endpointv3.ClusterLoadAssignment) bool {
-		return x.ClusterName == y.ClusterName
-	}) && len(a.Listeners) == len(b.Listeners)
+	return slices.EqualFunc(a.Endpoints, b.Endpoints, func(x, y *eds.Assignment) bool { return x.Name == y.Name }) && len(a.Listeners) == len(b.Listeners)
 }
 
 // set is everything the gateways of the own member are to have.

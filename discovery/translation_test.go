@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	"github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/proto"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/eastwest-mesh/eastwest/discovery/model"
 	"github.com/eastwest-mesh/eastwest/discovery/publish"
+	"github.com/eastwest-mesh/eastwest/internal/eds"
 )
 
 const trustDomain = "cluster.local"
@@ -128,7 +130,7 @@ func TestPreference(t *testing.T) {
 		tr.update(inputs{view: view, ports: map[model.PortKey]uint16{{Service: webKey, Number: 80}: 20000}}, nil)
 		var last uint32
 		for _, load := range tr.set().Endpoints {
-			for _, locality := range load.Endpoints {
+			for _, locality := range messageOf(load).Endpoints {
 				last = max(last, locality.Priority)
 			}
 		}
@@ -214,11 +216,20 @@ func randomService(random *rand.Rand, key model.ServiceKey) *model.Service {
 	return service
 }
 
+// messageOf is an assignment as a message; nil where it is none.
+func messageOf(one *eds.Assignment) *endpointv3.ClusterLoadAssignment {
+	message, err := one.Message()
+	if err != nil {
+		return nil
+	}
+	return message
+}
+
 // byName are the resources of a set by their names.
 func byName(set publish.Set) map[string]proto.Message {
 	out := map[string]proto.Message{}
 	for _, one := range set.Endpoints {
-		out["endpoints "+one.GetClusterName()] = one
+		out["endpoints "+one.Name] = messageOf(one)
 	}
 	for _, one := range set.Clusters {
 		out["cluster "+one.GetName()] = one

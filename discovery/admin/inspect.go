@@ -25,8 +25,8 @@ type Sources struct {
 	Proxies func() any
 	// Proxy is what a connected gateway has and asks for; false where none of that
 	// name is. Published is what the gateways of the own member are to have.
-	Proxy     func(node string) (config any, found bool, err error)
-	Published func() (any, error)
+	Proxy     func(node string) (config any, found bool)
+	Published func() any
 	// Evidence is what is known of one service.
 	Evidence func(ctx context.Context, service model.ServiceKey) Evidence
 }
@@ -140,17 +140,10 @@ func (s Sources) view(r *http.Request) (any, *refusal) {
 func (s Sources) config(r *http.Request) (any, *refusal) {
 	node := r.URL.Query().Get("proxy")
 	if node == "" {
-		config, err := s.Published()
-		if err != nil {
-			return nil, refuse(http.StatusInternalServerError, "%v", err)
-		}
-		return config, nil
+		return s.Published(), nil
 	}
-	config, found, err := s.Proxy(node)
-	switch {
-	case err != nil:
-		return nil, refuse(http.StatusInternalServerError, "%v", err)
-	case !found:
+	config, found := s.Proxy(node)
+	if !found {
 		return nil, refuse(http.StatusNotFound, "gateway %q is not connected to this replica; ask /proxies", node)
 	}
 	return config, nil

@@ -28,13 +28,8 @@ func sources() Sources {
 		Members:   func() any { return []string{"east", "west"} },
 		View:      func() (*model.View, bool) { return view, true },
 		Proxies:   func() any { return []string{"gateway-1"} },
-		Published: func() (any, error) { return "all", nil },
-		Proxy: func(node string) (any, bool, error) {
-			if node == "broken" {
-				return nil, true, errors.New("cannot be decoded")
-			}
-			return "of " + node, node == "gateway-1", nil
-		},
+		Published: func() any { return "all" },
+		Proxy:     func(node string) (any, bool) { return "of " + node, node == "gateway-1" },
 		Evidence: func(_ context.Context, service model.ServiceKey) Evidence {
 			evidence := healthy()
 			evidence.Service = service
@@ -56,7 +51,7 @@ func TestAnswers(t *testing.T) {
 	var text strings.Builder
 	for _, path := range []string{
 		"/", "/members", "/view", "/view?service=shop/cart", "/view?service=shop/none", "/view?service=cart", "/proxies", "/config",
-		"/config?proxy=gateway-1", "/config?proxy=gateway-2", "/config?proxy=broken", "/explain", "/explain?service=shop/cart&member=west",
+		"/config?proxy=gateway-1", "/config?proxy=gateway-2", "/explain", "/explain?service=shop/cart&member=west",
 		"/explain?service=shop/cart&member=north",
 	} {
 		status, body := ask(sources(), http.MethodGet, "localhost:15014", path)

@@ -15,7 +15,8 @@ import (
 	"testing"
 	"time"
 
-	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
+	"github.com/eastwest-mesh/eastwest/internal/eds"
+
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 
 	"github.com/eastwest-mesh/eastwest/discovery/authority"
@@ -204,7 +205,7 @@ func (a *agent) publishLocked(whole bool) {
 
 func sameNames(a, b translate.Set) bool {
 	return len(a.Listeners) == len(b.Listeners) && slices.EqualFunc(a.Endpoints, b.Endpoints,
-		func(x, y *endpointv3.ClusterLoadAssignment) bool { return x.ClusterName == y.ClusterName })
+		func(x, y *eds.Assignment) bool { return x.Name == y.Name })
 }
 
 // stats are the publisher's counts.

@@ -7,8 +7,9 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/eastwest-mesh/eastwest/internal/eds"
+
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
@@ -43,7 +44,7 @@ func fanOut(b *testing.B, streams, services int) {
 		clients.Go(func() { follow(ctx, b, r.address, config, i, names, &received) })
 	}
 	received.Wait()
-	alternatives := [2]*endpointv3.ClusterLoadAssignment{endpoints(names[0], 10), endpoints(names[0], 11)}
+	alternatives := [2]*eds.Assignment{endpoints(names[0], 10), endpoints(names[0], 11)}
 	b.ReportAllocs()
 	b.ResetTimer()
 	before := r.Stats()

@@ -37,10 +37,10 @@ func (t *table) bodyLocked(parts *scratch) *body {
 	}
 	made := &body{
 		version: version, resources: slices.Clone(parts.resources), removed: slices.Clone(parts.removed),
-		buffers: make([]mem.Buffer, 0, len(parts.resources)+1),
+		buffers: make([]mem.Buffer, 0, 2*len(parts.resources)+1),
 	}
 	for _, one := range made.resources {
-		made.buffers = append(made.buffers, one.wire)
+		made.buffers = append(made.buffers, one.wire[:]...)
 	}
 	var rest []byte
 	rest = protowire.AppendString(protowire.AppendTag(rest, fieldVersion, protowire.BytesType), version)

@@ -1,9 +1,11 @@
 package publish
 
 import (
+	"net/netip"
 	"testing"
 
-	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
+	"github.com/eastwest-mesh/eastwest/internal/eds"
+
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/proto"
@@ -17,8 +19,9 @@ func TestAnswersAreWhatProtobufWouldWrite(t *testing.T) {
 	t.Parallel()
 	at := newScope(endpointKind)
 	next := contents{}
-	messages := []*endpointv3.ClusterLoadAssignment{{ClusterName: "a"}, {ClusterName: "b"}}
-	if err := encodeAll(next, endpointKind, messages, (*endpointv3.ClusterLoadAssignment).GetClusterName, nil); err != nil {
+	many := make([]netip.AddrPort, 100) // so that lengths take more than one byte
+	messages := []*eds.Assignment{eds.Encode("a", []eds.Locality{{Hosts: many}}), eds.Encode("b", nil)}
+	if err := takeEndpoints(next, messages, nil); err != nil {
 		t.Fatal(err)
 	}
 	table := at.tables[endpointKind]
@@ -26,8 +29,12 @@ func TestAnswersAreWhatProtobufWouldWrite(t *testing.T) {
 		TypeUrl: typeURLs[endpointKind], Nonce: "42", RemovedResources: []string{"c", "d"},
 	}
 	parts := &scratch{removed: []string{"c", "d"}}
-	for _, message := range messages {
-		name := message.GetClusterName()
+	for _, one := range messages {
+		name := one.Name
+		message, err := one.Message()
+		if err != nil {
+			t.Fatal(err)
+		}
 		table.setLocked(name, next[name])
 		parts.resources = append(parts.resources, next[name])
 		content, err := anypb.New(message)

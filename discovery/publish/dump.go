@@ -3,7 +3,6 @@ package publish
 import (
 	"cmp"
 	"encoding/json"
-	"fmt"
 	"slices"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -55,9 +54,7 @@ type listed struct {
 }
 
 // Dump is what is published to the gateways of a member.
-func (p *Publisher) Dump(member model.MemberName) ([]Resource, error) {
-	return dump(p.list(member))
-}
+func (p *Publisher) Dump(member model.MemberName) []Resource { return dump(p.list(member)) }
 
 func (p *Publisher) list(member model.MemberName) []listed {
 	p.mu.Lock()
@@ -79,13 +76,9 @@ func (p *Publisher) list(member model.MemberName) []listed {
 
 // DumpProxy is what a gateway has and asks for; false where none is connected
 // under that name.
-func (p *Publisher) DumpProxy(node string) ([]Resource, bool, error) {
+func (p *Publisher) DumpProxy(node string) ([]Resource, bool) {
 	all, found := p.listProxy(node)
-	if !found {
-		return nil, false, nil
-	}
-	resources, err := dump(all)
-	return resources, true, err
+	return dump(all), found
 }
 
 func (p *Publisher) listProxy(node string) (all []listed, found bool) {
@@ -108,7 +101,7 @@ func (p *Publisher) listProxy(node string) (all []listed, found bool) {
 	return all, found
 }
 
-func dump(all []listed) ([]Resource, error) {
+func dump(all []listed) []Resource {
 	slices.SortFunc(all, func(a, b listed) int {
 		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.name, b.name))
 	})
@@ -122,11 +115,7 @@ func dump(all []listed) ([]Resource, error) {
 		if one.kind == secretKind {
 			continue
 		}
-		config, err := one.resource.decode()
-		if err != nil {
-			return nil, fmt.Errorf("dump %s %q: %w", one.kind, one.name, err)
-		}
-		resources[i].Config = config
+		resources[i].Config = one.resource.decode(one.kind)
 	}
-	return resources, nil
+	return resources
 }

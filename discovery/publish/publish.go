@@ -15,9 +15,8 @@ import (
 	"log/slog"
 	"sync"
 
-	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
-
 	"github.com/eastwest-mesh/eastwest/discovery/model"
+	"github.com/eastwest-mesh/eastwest/internal/eds"
 )
 
 // Options are what a Publisher needs from others.
@@ -104,12 +103,12 @@ func (p *Publisher) Publish(member model.MemberName, set Set) (pushed int, err e
 
 // PublishEndpoints replaces the endpoints of single names and leaves all other
 // resources alone. A name may come before the cluster that asks for it.
-func (p *Publisher) PublishEndpoints(member model.MemberName, endpoints []*endpointv3.ClusterLoadAssignment) (pushed int, err error) {
+func (p *Publisher) PublishEndpoints(member model.MemberName, endpoints []*eds.Assignment) (pushed int, err error) {
 	p.publishing.Lock()
 	defer p.publishing.Unlock()
 	at := p.memberScope(member)
 	next := contents{}
-	if err := encodeAll(next, endpointKind, endpoints, (*endpointv3.ClusterLoadAssignment).GetClusterName, at.latest[endpointKind]); err != nil {
+	if err := takeEndpoints(next, endpoints, at.latest[endpointKind]); err != nil {
 		return 0, fmt.Errorf("publish endpoints to gateways of %s: %w", member, err)
 	}
 	var change changes

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/eastwest-mesh/eastwest/internal/eds"
+
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
@@ -27,7 +29,11 @@ func TestColdStart(t *testing.T) {
 	want(t, found, []string{"a", "b"})
 	got := &endpointv3.ClusterLoadAssignment{}
 	xdsclient.Decode(t, found, "b", got)
-	if diff := cmp.Diff(endpoints("b", 1), got, protocmp.Transform()); diff != "" {
+	wanted, err := endpoints("b", 1).Message()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(wanted, got, protocmp.Transform()); diff != "" {
 		t.Error(diff)
 	}
 	s.Subscribe(xdsclient.Listeners)
@@ -198,7 +204,7 @@ func TestPublishRefusesContradictions(t *testing.T) {
 	}{
 		"a cluster without endpoints": {publish.Set{Clusters: []*clusterv3.Cluster{cluster("a")}}, `no endpoints named "a"`},
 		"clusters that share endpoints": {
-			publish.Set{Clusters: []*clusterv3.Cluster{cluster("a"), shared}, Endpoints: []*endpointv3.ClusterLoadAssignment{endpoints("a", 1)}},
+			publish.Set{Clusters: []*clusterv3.Cluster{cluster("a"), shared}, Endpoints: []*eds.Assignment{endpoints("a", 1)}},
 			`share the endpoints "a"`,
 		},
 		"a name twice": {
@@ -214,7 +220,7 @@ func TestPublishRefusesContradictions(t *testing.T) {
 			}
 		})
 	}
-	if _, err := r.PublishEndpoints(east, []*endpointv3.ClusterLoadAssignment{{}}); err == nil {
+	if _, err := r.PublishEndpoints(east, []*eds.Assignment{{}}); err == nil {
 		t.Error("endpoints without a name were published")
 	}
 	s := r.connect(t, east)

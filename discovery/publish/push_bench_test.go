@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"sync"
 	"testing"
 
+	"github.com/eastwest-mesh/eastwest/internal/eds"
+
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/peer"
@@ -38,7 +40,7 @@ func push(b *testing.B, streams, services int) {
 	for i := range services {
 		name := fmt.Sprintf("outbound_.5000_._.service-%d.sample.svc.cluster.local@0123456789abcdef", i)
 		names = append(names, name)
-		set.Endpoints = append(set.Endpoints, &endpointv3.ClusterLoadAssignment{ClusterName: name})
+		set.Endpoints = append(set.Endpoints, eds.Encode(name, nil))
 	}
 	if _, err := p.Publish("east", set); err != nil {
 		b.Fatal(err)
@@ -58,12 +60,12 @@ func push(b *testing.B, streams, services int) {
 	}
 	received.Wait()
 	<-p.settle()
-	alternatives := [2]*endpointv3.ClusterLoadAssignment{assign(names[0], 10), assign(names[0], 11)}
+	alternatives := [2]*eds.Assignment{assign(names[0], 10), assign(names[0], 11)}
 	b.ReportAllocs()
 	b.ResetTimer()
 	for i := range b.N {
 		received.Add(streams)
-		if _, err := p.PublishEndpoints("east", []*endpointv3.ClusterLoadAssignment{alternatives[i%2]}); err != nil {
+		if _, err := p.PublishEndpoints("east", []*eds.Assignment{alternatives[i%2]}); err != nil {
 			b.Fatal(err)
 		}
 		received.Wait()
@@ -75,18 +77,12 @@ func push(b *testing.B, streams, services int) {
 	served.Wait()
 }
 
-func assign(name string, count int) *endpointv3.ClusterLoadAssignment {
-	made := &endpointv3.ClusterLoadAssignment{ClusterName: name, Endpoints: []*endpointv3.LocalityLbEndpoints{{}}}
+func assign(name string, count int) *eds.Assignment {
+	var locality eds.Locality
 	for i := range count {
-		made.Endpoints[0].LbEndpoints = append(made.Endpoints[0].LbEndpoints, &endpointv3.LbEndpoint{
-			HostIdentifier: &endpointv3.LbEndpoint_Endpoint{Endpoint: &endpointv3.Endpoint{
-				Address: &corev3.Address{Address: &corev3.Address_SocketAddress{SocketAddress: &corev3.SocketAddress{
-					Address: fmt.Sprintf("10.0.0.%d", i), PortSpecifier: &corev3.SocketAddress_PortValue{PortValue: 5000},
-				}}},
-			}},
-		})
+		locality.Hosts = append(locality.Hosts, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), 5000))
 	}
-	return made
+	return eds.Encode(name, []eds.Locality{locality})
 }
 
 // pipe is a stream whose client asks once and acknowledges everything.

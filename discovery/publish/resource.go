@@ -1,16 +1,18 @@
 package publish
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"weak"
 
-	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
+
+	"github.com/eastwest-mesh/eastwest/internal/eds"
 )
 
 // contents are the resources of one kind, by name.
@@ -21,8 +23,11 @@ type resource struct {
 	// version is a hash of the content: it survives our restart, so that a stream
 	// that resumes gets nothing that it has.
 	version string
-	// wire is the whole field of a DeltaDiscoveryResponse that holds the resource.
-	wire mem.Buffer
+	// value is the content, and wire the whole field of a DeltaDiscoveryResponse that
+	// holds it: what goes ahead of the value, and the value itself, of which there is one
+	// copy.
+	value []byte
+	wire  [2]mem.Buffer
 	// source is a weak pointer to the message that it was made from. A message
 	// that comes again need not be encoded again, nor be kept for that.
 	source any
@@ -36,6 +41,12 @@ const (
 	fieldTypeURL   = 4
 	fieldNonce     = 5
 	fieldRemoved   = 6
+	// Those of a Resource, and of the Any within: what holds the value comes last in each.
+	resourceVersion  = 1
+	resourceResource = 2
+	resourceName     = 3
+	anyTypeURL       = 1
+	anyValue         = 2
 )
 
 // encodeAll makes resources of messages. Those that are in latest with the same
@@ -71,29 +82,60 @@ func encodeAll[T any, M interface {
 	return nil
 }
 
+// takeEndpoints is encodeAll for what is encoded already.
+func takeEndpoints(into contents, all []*eds.Assignment, latest contents) error {
+	for _, one := range all {
+		if one.Name == "" || one.Name == "*" {
+			return fmt.Errorf("%s has the name %q", endpointKind, one.Name)
+		}
+		if into[one.Name] != nil {
+			return fmt.Errorf("%s %q is there twice", endpointKind, one.Name)
+		}
+		if before := latest[one.Name]; before != nil && bytes.Equal(before.value, one.Wire) {
+			into[one.Name] = before
+			continue
+		}
+		into[one.Name] = newResource(endpointKind, one.Name, one.Wire)
+	}
+	return nil
+}
+
 func encode(kind kind, name string, message proto.Message) (*resource, error) {
 	value, err := proto.MarshalOptions{Deterministic: true}.Marshal(message)
 	if err != nil {
 		return nil, fmt.Errorf("encode %s %q: %w", kind, name, err)
 	}
+	return newResource(kind, name, value), nil
+}
+
+// newResource puts around a value what makes it a resource of a response.
+func newResource(kind kind, name string, value []byte) *resource {
 	sum := sha256.Sum256(value)
 	version := base64.RawURLEncoding.EncodeToString(sum[:versionBytes])
-	entry, err := proto.Marshal(&discoveryv3.Resource{
-		Name: name, Version: version, Resource: &anypb.Any{TypeUrl: typeURLs[kind], Value: value},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("encode %s %q: %w", kind, name, err)
-	}
-	wire := make([]byte, 0, len(entry)+protowire.SizeTag(fieldResources)+protowire.SizeVarint(uint64(len(entry))))
-	wire = protowire.AppendTag(wire, fieldResources, protowire.BytesType)
-	return &resource{version: version, wire: mem.SliceBuffer(protowire.AppendBytes(wire, entry))}, nil
+	typeURL := protowire.AppendString(protowire.AppendTag(nil, anyTypeURL, protowire.BytesType), typeURLs[kind])
+	about := protowire.AppendString(protowire.AppendTag(nil, resourceVersion, protowire.BytesType), version)
+	about = protowire.AppendString(protowire.AppendTag(about, resourceName, protowire.BytesType), name)
+	inner := len(typeURL) + sizeBytes(anyValue, len(value))
+	outer := len(about) + sizeBytes(resourceResource, inner)
+	head := make([]byte, 0, sizeBytes(fieldResources, outer)-len(value))
+	head = appendLength(head, fieldResources, outer)
+	head = append(head, about...)
+	head = appendLength(head, resourceResource, inner)
+	head = append(head, typeURL...)
+	head = appendLength(head, anyValue, len(value))
+	return &resource{version: version, value: value, wire: [2]mem.Buffer{mem.SliceBuffer(head), mem.SliceBuffer(value)}}
+}
+
+func sizeBytes(field protowire.Number, size int) int {
+	return protowire.SizeTag(field) + protowire.SizeBytes(size)
+}
+
+// appendLength is the beginning of a field of so many bytes.
+func appendLength(to []byte, field protowire.Number, size int) []byte {
+	return protowire.AppendVarint(protowire.AppendTag(to, field, protowire.BytesType), uint64(size))
 }
 
 // decode is the content again, for dumps.
-func (r *resource) decode() (*anypb.Any, error) {
-	response := &discoveryv3.DeltaDiscoveryResponse{}
-	if err := proto.Unmarshal(r.wire.ReadOnlyData(), response); err != nil {
-		return nil, err
-	}
-	return response.GetResources()[0].GetResource(), nil
+func (r *resource) decode(kind kind) *anypb.Any {
+	return &anypb.Any{TypeUrl: typeURLs[kind], Value: r.value}
 }

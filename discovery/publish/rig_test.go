@@ -6,13 +6,15 @@ import (
 	"crypto/x509"
 	"errors"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/eastwest-mesh/eastwest/internal/eds"
+
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
@@ -166,7 +168,7 @@ func (r *rig) publish(t testing.TB, member model.MemberName, set publish.Set) in
 	return pushed
 }
 
-func (r *rig) publishEndpoints(t testing.TB, member model.MemberName, endpoints ...*endpointv3.ClusterLoadAssignment) int {
+func (r *rig) publishEndpoints(t testing.TB, member model.MemberName, endpoints ...*eds.Assignment) int {
 	t.Helper()
 	pushed, err := r.PublishEndpoints(member, endpoints)
 	if err != nil {
@@ -191,19 +193,12 @@ func cluster(name string) *clusterv3.Cluster {
 }
 
 // endpoints are the addresses 10.0.0.1 and so on.
-func endpoints(name string, count int) *endpointv3.ClusterLoadAssignment {
-	locality := &endpointv3.LocalityLbEndpoints{}
+func endpoints(name string, count int) *eds.Assignment {
+	var locality eds.Locality
 	for i := range count {
-		locality.LbEndpoints = append(locality.LbEndpoints, &endpointv3.LbEndpoint{
-			HostIdentifier: &endpointv3.LbEndpoint_Endpoint{Endpoint: &endpointv3.Endpoint{
-				Address: &corev3.Address{Address: &corev3.Address_SocketAddress{SocketAddress: &corev3.SocketAddress{
-					Address:       net.IPv4(10, 0, byte((i+1)>>8), byte(i+1)).String(),
-					PortSpecifier: &corev3.SocketAddress_PortValue{PortValue: 5000},
-				}}},
-			}},
-		})
+		locality.Hosts = append(locality.Hosts, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte((i + 1) >> 8), byte(i + 1)}), 5000))
 	}
-	return &endpointv3.ClusterLoadAssignment{ClusterName: name, Endpoints: []*endpointv3.LocalityLbEndpoints{locality}}
+	return eds.Encode(name, []eds.Locality{locality})
 }
 
 // want fails where a response has other resources or removals.

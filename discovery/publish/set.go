@@ -5,15 +5,16 @@ import (
 	"fmt"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
-	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+
+	"github.com/eastwest-mesh/eastwest/internal/eds"
 )
 
 // Set is all that the gateways of one member are to have. The order within does
 // not matter.
 type Set struct {
-	Endpoints []*endpointv3.ClusterLoadAssignment
+	Endpoints []*eds.Assignment
 	Clusters  []*clusterv3.Cluster
 	Listeners []*listenerv3.Listener
 	Routes    []*routev3.RouteConfiguration
@@ -25,7 +26,7 @@ type Set struct {
 func (s Set) check() error {
 	published := map[string]bool{}
 	for _, one := range s.Endpoints {
-		published[one.GetClusterName()] = true
+		published[one.Name] = true
 	}
 	var problems []error
 	asked := map[string]string{}
@@ -54,7 +55,7 @@ func (s Set) encode(latest [kinds]contents) (next [kinds]contents, err error) {
 		next[kind] = contents{}
 	}
 	return next, errors.Join(
-		encodeAll(next[endpointKind], endpointKind, s.Endpoints, (*endpointv3.ClusterLoadAssignment).GetClusterName, latest[endpointKind]),
+		takeEndpoints(next[endpointKind], s.Endpoints, latest[endpointKind]),
 		encodeAll(next[clusterKind], clusterKind, s.Clusters, (*clusterv3.Cluster).GetName, latest[clusterKind]),
 		encodeAll(next[listenerKind], listenerKind, s.Listeners, (*listenerv3.Listener).GetName, latest[listenerKind]),
 		encodeAll(next[routeKind], routeKind, s.Routes, (*routev3.RouteConfiguration).GetName, latest[routeKind]),

@@ -31,7 +31,7 @@ func TestCorpus(t *testing.T) {
 		checkValid(t, set)
 		out := map[string][]byte{}
 		show(t, out, "clusters.yaml", asked.Only, set.Clusters)
-		show(t, out, "endpoints.yaml", asked.Only, set.Endpoints)
+		show(t, out, "endpoints.yaml", asked.Only, decoded(t, set.Endpoints))
 		show(t, out, "listeners.yaml", asked.Only, set.Listeners)
 		show(t, out, "secrets.yaml", asked.Only, set.Secrets)
 		if len(set.Problems) > 0 {

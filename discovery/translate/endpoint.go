@@ -7,12 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
-	"google.golang.org/protobuf/types/known/structpb"
-	"google.golang.org/protobuf/types/known/wrapperspb"
-
 	"github.com/eastwest-mesh/eastwest/discovery/model"
+	"github.com/eastwest-mesh/eastwest/internal/eds"
 )
 
 // group is endpoints of one member in one place.
@@ -198,77 +194,23 @@ func gatewayGroup(to remote, region string, priority uint32, pods int, each uint
 
 // assignment is the endpoints of a cluster. In one with active checks pods are
 // exempt: the checks are meant for gateways and would reach the pods in clear.
-func assignment(name string, groups []group, checked bool) *endpointv3.ClusterLoadAssignment {
+func assignment(name string, groups []group, checked bool) *eds.Assignment {
 	slices.SortFunc(groups, func(a, b group) int {
 		return cmp.Or(cmp.Compare(a.priority, b.priority), cmp.Compare(a.member, b.member), cmp.Compare(a.zone, b.zone))
 	})
-	var exempt *endpointv3.Endpoint_HealthCheckConfig
-	if checked {
-		exempt = &endpointv3.Endpoint_HealthCheckConfig{DisableActiveHealthCheck: true}
-	}
-	load := &endpointv3.ClusterLoadAssignment{ClusterName: name}
+	localities := make([]eds.Locality, 0, len(groups))
 	for _, one := range groups {
-		locality := &endpointv3.LocalityLbEndpoints{
-			// The member is named so that whoever reads an Envoy's endpoints sees whose they are.
-			Locality: &corev3.Locality{Region: one.region, Zone: one.zone, SubZone: string(one.member)},
-			Priority: one.priority,
+		// The member is named so that whoever reads an Envoy's endpoints sees whose they are.
+		place := eds.Locality{Region: one.region, Zone: one.zone, SubZone: string(one.member), Priority: one.priority}
+		if len(one.gateways) > 0 {
+			place.Hosts, place.Weights, place.Gateway = one.gateways, one.weights, string(one.member)
+		} else {
+			place.Hosts, place.Unchecked = one.pods, checked
+			if one.each > 1 { // 1 is what Envoy assumes
+				place.Weight = one.each
+			}
 		}
-		locality.LbEndpoints = append(podHosts(one, exempt), gatewayHosts(one)...)
-		if len(locality.LbEndpoints) > 0 {
-			load.Endpoints = append(load.Endpoints, locality)
-		}
+		localities = append(localities, place)
 	}
-	return load
-}
-
-// podHosts are a group's pods. The weight 1 is Envoy's own.
-func podHosts(of group, check *endpointv3.Endpoint_HealthCheckConfig) []*endpointv3.LbEndpoint {
-	endpoints := hosts(of.pods, check)
-	if of.each > 1 {
-		for _, endpoint := range endpoints {
-			endpoint.LoadBalancingWeight = wrapperspb.UInt32(of.each)
-		}
-	}
-	return endpoints
-}
-
-func gatewayHosts(of group) []*endpointv3.LbEndpoint {
-	endpoints := hosts(of.gateways, nil)
-	for i, endpoint := range endpoints {
-		endpoint.LoadBalancingWeight = wrapperspb.UInt32(of.weights[i])
-		endpoint.Metadata = &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{
-			"envoy.transport_socket_match": viaGateway(of.member),
-		}}
-	}
-	return endpoints
-}
-
-// hosts makes endpoints of weight 1, which is Envoy's default. The messages of all
-// are allocated at once: a service may have thousands, made anew with every change.
-func hosts(addresses []netip.AddrPort, check *endpointv3.Endpoint_HealthCheckConfig) []*endpointv3.LbEndpoint {
-	type host struct {
-		weighted endpointv3.LbEndpoint
-		is       endpointv3.LbEndpoint_Endpoint
-		endpoint endpointv3.Endpoint
-		address  corev3.Address
-		of       corev3.Address_SocketAddress
-		socket   corev3.SocketAddress
-		port     corev3.SocketAddress_PortValue
-	}
-	block := make([]host, len(addresses))
-	out := make([]*endpointv3.LbEndpoint, len(addresses))
-	for i, address := range addresses {
-		h := &block[i]
-		h.port.PortValue = uint32(address.Port())
-		h.socket.Address = address.Addr().String()
-		h.socket.PortSpecifier = &h.port
-		h.of.SocketAddress = &h.socket
-		h.address.Address = &h.of
-		h.endpoint.Address = &h.address
-		h.endpoint.HealthCheckConfig = check
-		h.is.Endpoint = &h.endpoint
-		h.weighted.HostIdentifier = &h.is
-		out[i] = &h.weighted
-	}
-	return out
+	return eds.Encode(name, localities)
 }

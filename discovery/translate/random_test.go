@@ -9,7 +9,6 @@ import (
 	"unique"
 
 	"github.com/google/go-cmp/cmp"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
 
 	"github.com/eastwest-mesh/eastwest/discovery/model"
@@ -137,11 +136,7 @@ func check(t *testing.T, seed uint64) {
 			t.Errorf("seed %d: another order gives other resources", seed)
 		}
 	}
-	for _, load := range set.Endpoints {
-		if _, err := proto.Marshal(load); err != nil {
-			t.Errorf("seed %d: %v", seed, err)
-		}
-	}
+	decoded(t, set.Endpoints)
 }
 
 // flat are all resources of a set, as bytes.
@@ -152,7 +147,7 @@ func flat(t *testing.T, set Set) []byte {
 		out = append(out, marshal(one)...)
 	}
 	for _, one := range set.Endpoints {
-		out = append(out, marshal(one)...)
+		out = append(out, one.Wire...)
 	}
 	for _, one := range set.Listeners {
 		out = append(out, marshal(one)...)

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"unique"
 
+	"github.com/eastwest-mesh/eastwest/internal/eds"
+
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
@@ -184,7 +186,7 @@ func numberOf(t testing.TB, text string) uint16 {
 func checkValid(t testing.TB, set Set) {
 	t.Helper()
 	assigned, clusters := map[string]bool{}, map[string]bool{}
-	for _, one := range set.Endpoints {
+	for _, one := range decoded(t, set.Endpoints) {
 		validate(t, one)
 		if assigned[one.ClusterName] {
 			t.Errorf("two assignments are called %s", one.ClusterName)
@@ -234,6 +236,20 @@ func clusterField(message proto.Message) (string, bool) {
 		return "", false
 	}
 	return message.ProtoReflect().Get(field).String(), true
+}
+
+// decoded are assignments as messages.
+func decoded(t testing.TB, all []*eds.Assignment) []*endpointv3.ClusterLoadAssignment {
+	t.Helper()
+	out := make([]*endpointv3.ClusterLoadAssignment, len(all))
+	for i, one := range all {
+		message, err := one.Message()
+		if err != nil || message.GetClusterName() != one.Name {
+			t.Fatalf("assignment %s: %v, %v", one.Name, message, err)
+		}
+		out[i] = message
+	}
+	return out
 }
 
 func checkPriorities(t testing.TB, load *endpointv3.ClusterLoadAssignment) {

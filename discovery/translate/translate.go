@@ -20,11 +20,11 @@ import (
 	"slices"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
-	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 
 	"github.com/eastwest-mesh/eastwest/discovery/model"
+	"github.com/eastwest-mesh/eastwest/internal/eds"
 )
 
 // Set is a set of resources. Every cluster has an assignment, if only an empty
@@ -32,7 +32,7 @@ import (
 // then listeners; take away in reverse.
 type Set struct {
 	Clusters  []*clusterv3.Cluster
-	Endpoints []*endpointv3.ClusterLoadAssignment
+	Endpoints []*eds.Assignment
 	Listeners []*listenerv3.Listener
 	// Secrets are those that hold nothing private: who may enter. Publish them before
 	// listeners.
@@ -48,9 +48,7 @@ func Gateway(view *model.View, from model.Vantage, options Options) Set {
 		all.add(Service(view, service, from, options))
 	}
 	slices.SortFunc(all.Clusters, func(a, b *clusterv3.Cluster) int { return cmp.Compare(a.Name, b.Name) })
-	slices.SortFunc(all.Endpoints, func(a, b *endpointv3.ClusterLoadAssignment) int {
-		return cmp.Compare(a.ClusterName, b.ClusterName)
-	})
+	slices.SortFunc(all.Endpoints, func(a, b *eds.Assignment) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(all.Listeners, func(a, b *listenerv3.Listener) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(all.Secrets, func(a, b *tlsv3.Secret) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(all.Problems, Problem.compare)

@@ -124,7 +124,7 @@ func noTCPChecks(t *testing.T, set Set) {
 			t.Errorf("%s leads to gateways: %v, is checked: %v", one.Name, toGateways, !toGateways)
 		}
 	}
-	for _, load := range set.Endpoints {
+	for _, load := range decoded(t, set.Endpoints) {
 		for _, locality := range load.Endpoints {
 			for _, one := range locality.LbEndpoints {
 				viaGateway := one.Metadata != nil
@@ -173,7 +173,7 @@ func gatewaysHaveTLS(t *testing.T, set Set) {
 			}
 		}
 	}
-	for _, load := range set.Endpoints {
+	for _, load := range decoded(t, set.Endpoints) {
 		cluster := set.Clusters[slices.IndexFunc(set.Clusters, func(one *clusterv3.Cluster) bool {
 			return one.EdsClusterConfig.ServiceName == load.ClusterName
 		})]

@@ -143,7 +143,7 @@ func discoveryRules() []Rule {
 		{
 			About: under("discovery/translate"),
 			Forbids: func(_, target string) bool {
-				return !standard(target) && !under("discovery/model")(target) && !envoyMessages(target)
+				return !standard(target) && !under("discovery/model", "internal/eds")(target) && !envoyMessages(target)
 			},
 			Reason: "translate makes Envoy's messages from the model; whatever else it knew, its output would depend on",
 		},
