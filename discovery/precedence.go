@@ -28,7 +28,10 @@ type precedence struct {
 // told of all services that changed.
 func (p *precedence) before(shards map[model.MemberName]*model.Shard, changed map[model.ServiceKey]struct{}, now time.Time) map[model.ServiceKey]model.MemberName {
 	if p.incumbents == nil {
-		p.incumbents, p.fresh = map[model.ServiceKey]model.MemberName{}, map[model.ServiceKey]time.Time{}
+		p.incumbents = map[model.ServiceKey]model.MemberName{}
+	}
+	if p.fresh == nil {
+		p.fresh = map[model.ServiceKey]time.Time{}
 	}
 	maps.DeleteFunc(p.fresh, func(_ model.ServiceKey, since time.Time) bool { return now.Sub(since) >= settling })
 	if p.view == nil {

@@ -109,3 +109,17 @@ func TestAFreshNameSettles(t *testing.T) {
 		}
 	}
 }
+
+// TestAFreshNameAfterARestart settles like any other, also where incumbents were
+// remembered.
+func TestAFreshNameAfterARestart(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(0, 0)
+	p := &precedence{own: "east", incumbents: map[model.ServiceKey]model.MemberName{{Namespace: "shop", Name: "web"}: "west"}, view: &model.View{}}
+	if got := p.leads(exporters{"west": {200, ""}}, now); got != "west" {
+		t.Errorf("%q leads", got)
+	}
+	if got := p.leads(exporters{"west": {200, ""}, "north": {199, ""}}, now.Add(time.Second)); got != "north" {
+		t.Errorf("%q leads before the name has settled", got)
+	}
+}
