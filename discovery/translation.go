@@ -66,6 +66,7 @@ func (t *translation) update(in inputs, changed map[model.ServiceKey]struct{}) c
 		all = all || !maps.Equal(t.ports, ports) || !maps.Equal(t.checked, checked)
 	}
 	options.EndToEnd = checked
+	last := t.view
 	t.view, t.ports, t.checked, t.roots = view, ports, checked, in.roots
 	if all {
 		t.rebuild(view, options, in.now)
@@ -74,7 +75,11 @@ func (t *translation) update(in inputs, changed map[model.ServiceKey]struct{}) c
 	}
 	out := change{whole: t.parted(in.now)}
 	for key := range changed {
-		t.one(view, key, options, in.now, &out)
+		if service := view.Services.Get(key); translate.SameButEndpoints(last.Services.Get(key), service) {
+			t.reassign(view, service, options, &out)
+		} else {
+			t.one(view, key, options, in.now, &out)
+		}
 	}
 	return out
 }
@@ -135,6 +140,14 @@ func kept(before, after translate.Set) translate.Set {
 		}
 	}
 	return after
+}
+
+// reassign translates the endpoints of a service of which nothing else differs.
+func (t *translation) reassign(view *model.View, service *model.Service, options translate.Options, out *change) {
+	before := t.services[service.Key]
+	after := kept(before, translate.Reassign(view, service, t.from, options, before))
+	t.services[service.Key] = after
+	out.endpoints = append(out.endpoints, after.Endpoints...)
 }
 
 // one translates a service again.

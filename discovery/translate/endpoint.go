@@ -192,9 +192,9 @@ func gatewayGroup(to remote, region string, priority uint32, pods int, each uint
 	return out
 }
 
-// assignment is the endpoints of a cluster. In one with active checks pods are
+// assignment is the endpoints of a cluster. In one with active checks pods are to be
 // exempt: the checks are meant for gateways and would reach the pods in clear.
-func assignment(name string, groups []group, checked bool) *eds.Assignment {
+func assignment(name string, groups []group, exempt bool) *eds.Assignment {
 	slices.SortFunc(groups, func(a, b group) int {
 		return cmp.Or(cmp.Compare(a.priority, b.priority), cmp.Compare(a.member, b.member), cmp.Compare(a.zone, b.zone))
 	})
@@ -205,7 +205,7 @@ func assignment(name string, groups []group, checked bool) *eds.Assignment {
 		if len(one.gateways) > 0 {
 			place.Hosts, place.Weights, place.Gateway = one.gateways, one.weights, string(one.member)
 		} else {
-			place.Hosts, place.Unchecked = one.pods, checked
+			place.Hosts, place.Unchecked = one.pods, exempt
 			if one.each > 1 { // 1 is what Envoy assumes
 				place.Weight = one.each
 			}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/eastwest-mesh/eastwest/discovery/model"
+	"github.com/eastwest-mesh/eastwest/internal/eds"
 )
 
 // Service is what a gateway needs for one service: for each of its ports an inbound
@@ -16,27 +17,79 @@ func Service(view *model.View, service *model.Service, from model.Vantage, optio
 		set.Problems = append(set.Problems, serviceProblem(service.Key, NameInvalid, "name %q is not made of DNS labels", service.Key))
 		return set
 	}
+	for _, port := range service.Ports {
+		if port.Protocol != model.TCP && crosses(view, service, from) {
+			set.Problems = append(set.Problems, serviceProblem(service.Key, ProtocolUnsupported,
+				"port %d/%s of %q does not go between networks: gateways carry TCP only", port.Number, port.Protocol, port.Name))
+		}
+	}
+	for _, one := range directions(view, service, from, options) {
+		if one.listens == 0 {
+			set.addCluster(inboundCluster(one.key, one.port), inboundGroups(view, service, one.port, from))
+			continue
+		}
+		set.addCluster(egressCluster(view, service, one.key, one.port, from, options), egressGroups(view, service, one.port, from, options))
+		set.Listeners = append(set.Listeners, egressListener(one.listens, one.key, one.port, options))
+	}
+	return set
+}
+
+// Reassign is Service where nothing but endpoints differs from before, which is most of
+// what happens: all else of before stays. SameButEndpoints says when; the view has the
+// same members, and the options are the same.
+func Reassign(view *model.View, service *model.Service, from model.Vantage, options Options, before Set) Set {
+	out := before
+	out.Endpoints = make([]*eds.Assignment, 0, len(before.Endpoints))
+	if len(before.Endpoints) == 0 {
+		return out
+	}
+	for i, one := range directions(view, service, from, options) {
+		groups := egressGroups
+		if one.listens == 0 {
+			groups = func(view *model.View, service *model.Service, port model.Port, from model.Vantage, _ Options) []group {
+				return inboundGroups(view, service, port, from)
+			}
+		}
+		out.Endpoints = append(out.Endpoints, assignment(before.Endpoints[i].Name, groups(view, service, one.port, from, options), checked(before.Clusters[i])))
+	}
+	return out
+}
+
+// SameButEndpoints reports whether two states of a service have the same clusters and
+// listeners.
+func SameButEndpoints(before, after *model.Service) bool {
+	return before != nil && after != nil && before.Key == after.Key && before.Traits.ClientIP == after.Traits.ClientIP &&
+		slices.Equal(before.Exporters, after.Exporters) && slices.Equal(before.Ports, after.Ports)
+}
+
+// direction is one way of a port through the gateway: in, to pods of the own member, or
+// out, from a port that the gateway listens on.
+type direction struct {
+	key  model.PortKey
+	port model.Port
+	// listens is 0 for the way in.
+	listens uint16
+}
+
+// directions are those of a service, in the order of its clusters.
+func directions(view *model.View, service *model.Service, from model.Vantage, options Options) []direction {
 	exports := slices.Contains(service.Exporters, from.Member) && admitsAnybody(view, service.Key, from, options)
+	all := make([]direction, 0, 2*len(service.Ports))
 	for _, port := range service.Ports {
 		key := model.PortKey{Service: service.Key, Number: port.Number}
 		if port.Protocol != model.TCP {
-			if crosses(view, service, from) {
-				set.Problems = append(set.Problems, serviceProblem(service.Key, ProtocolUnsupported,
-					"port %d/%s of %q does not go between networks: gateways carry TCP only", port.Number, port.Protocol, port.Name))
-			}
 			continue
 		}
 		if exports {
 			// Also for ports that other members alone serve: these have no endpoint here,
 			// and a cluster that stays costs less than one that comes and goes.
-			set.addCluster(inboundCluster(key, port), inboundGroups(view, service, port, from))
+			all = append(all, direction{key: key, port: port})
 		}
 		if listens := options.Listeners[key]; listens != 0 {
-			set.addCluster(egressCluster(view, service, key, port, from, options), egressGroups(view, service, port, from, options))
-			set.Listeners = append(set.Listeners, egressListener(listens, key, port, options))
+			all = append(all, direction{key, port, listens})
 		}
 	}
-	return set
+	return all
 }
 
 // admitsAnybody is false for services whose clients are all gone: without a

@@ -68,6 +68,8 @@ func (s *Set) add(other Set) {
 func (s *Set) addCluster(cluster *clusterv3.Cluster, groups []group) {
 	cluster.EdsClusterConfig.ServiceName = cluster.Name + "@" + contentHash(cluster)
 	s.Clusters = append(s.Clusters, cluster)
-	checked := len(cluster.HealthChecks) > 0
-	s.Endpoints = append(s.Endpoints, assignment(cluster.EdsClusterConfig.ServiceName, groups, checked))
+	s.Endpoints = append(s.Endpoints, assignment(cluster.EdsClusterConfig.ServiceName, groups, checked(cluster)))
 }
+
+// checked reports whether a cluster's endpoints are.
+func checked(cluster *clusterv3.Cluster) bool { return len(cluster.HealthChecks) > 0 }

@@ -37,7 +37,7 @@ const (
 // BenchmarkDelay measures from a change of one EndpointSlice to the answer that an xDS
 // client has (B1): each of b.N rounds is a block of changes for each server.
 func BenchmarkDelay(b *testing.B) {
-	w := newWorld(b, newFleet(b, 2, 10*each, true))
+	w := newWorld(b, newFleet(b, 2, 10, each, true))
 	b.Run("own cluster", func(b *testing.B) { w.delay(b, w.ownCourse(b)) })
 	b.Run("member on the same network", func(b *testing.B) { w.delay(b, w.memberCourse(b, 1)) })
 	b.Run("member behind a gateway", func(b *testing.B) { w.delay(b, w.memberCourse(b, 0)) })
@@ -64,7 +64,7 @@ func (w *world) ownCourse(b *testing.B) course {
 	if err != nil && !errors.IsAlreadyExists(err) {
 		b.Fatal(err)
 	}
-	of := &fleet{services: 1} // whose endpoints are addresses alone
+	of := &fleet{services: 1, each: each} // whose endpoints are addresses alone
 	slice := func(i int) *discoveryv1.EndpointSlice {
 		one := of.slice(50, 0, i)
 		one.Name, one.UID, one.Labels[discoveryv1.LabelServiceName] = name, "", name
@@ -84,7 +84,7 @@ func (w *world) ownCourse(b *testing.B) course {
 			return changed.ResourceVersion
 		},
 		want: func(i int, got sides.Answer) bool {
-			_, has := got[fmt.Sprintf("%s:%d", address(50, 0, each-1, i), port)]
+			_, has := got[fmt.Sprintf("%s:%d", of.address(50, 0, each-1, i), port)]
 			return has && len(got) == each
 		},
 	}
@@ -111,7 +111,7 @@ func (w *world) memberCourse(b *testing.B, member int) course {
 			if behind {
 				return gateway.Weight == each-i%2
 			}
-			_, has := got[fmt.Sprintf("%s:%d", address(member, 0, each-1, i), port)]
+			_, has := got[fmt.Sprintf("%s:%d", w.address(member, 0, each-1, i), port)]
 			return has
 		},
 	}

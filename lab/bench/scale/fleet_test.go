@@ -18,7 +18,7 @@ import (
 const (
 	namespace        = "bench"
 	gatewayNamespace = "istio-system"
-	// each is how many endpoints a slice has, which is all of a service's in one cluster.
+	// each is how many endpoints a service usually has in one cluster, all in one slice.
 	each = 100
 	port = 8080
 	// near is the network of the own cluster and of all members but the first, which is
@@ -30,17 +30,18 @@ const (
 
 // fleet is the member clusters: the same services in all of them.
 type fleet struct {
-	members  []*replay.Server
-	services int
+	members []*replay.Server
+	// services are in each cluster, with so many endpoints each.
+	services, each int
 	// pods is true where endpoints are pods', as kubelets make them; else they are
 	// addresses alone, which is less work for istiod.
 	pods bool
 }
 
-// newFleet makes clusters with so many endpoints in each.
-func newFleet(b *testing.B, clusters, endpoints int, pods bool) *fleet {
+// newFleet makes clusters with so many services of so many endpoints.
+func newFleet(b *testing.B, clusters, services, each int, pods bool) *fleet {
 	b.Helper()
-	f := &fleet{services: endpoints / each, pods: pods}
+	f := &fleet{services: services, each: each, pods: pods}
 	for i := range clusters {
 		member := replay.Start(b, fmt.Sprintf("m%d", i))
 		f.members = append(f.members, member)
@@ -110,14 +111,19 @@ func networkOf(member int) string {
 
 func gatewayAddress(member int) string { return fmt.Sprintf("172.16.%d.1", member) }
 
-// address is that of an endpoint; the last one of a slice has another with every
-// edition.
-func address(member, service, endpoint, edition int) string {
-	number := service*(each+1) + endpoint
-	if endpoint == each-1 {
-		number += edition % 2
+// address is that of an endpoint. The last one of a slice has another with every
+// edition but the first, which tells which one that is.
+func (f *fleet) address(member, service, endpoint, edition int) string {
+	if endpoint == f.each-1 && edition > 0 {
+		return movedTo(member, edition)
 	}
+	number := service*f.each + endpoint
 	return fmt.Sprintf("10.%d.%d.%d", 100+member, number/256, number%256)
+}
+
+// movedTo is where the last endpoint of a slice is in an edition.
+func movedTo(member, edition int) string {
+	return fmt.Sprintf("11.%d.%d.%d", member+edition>>16<<6, edition>>8&255, edition&255)
 }
 
 // slice is that of a service in a member.
@@ -131,10 +137,10 @@ func (f *fleet) slice(member, service, edition int) *discoveryv1.EndpointSlice {
 		},
 		AddressType: discoveryv1.AddressTypeIPv4, Ports: []discoveryv1.EndpointPort{{Name: &name, Port: &number, Protocol: &protocol}},
 	}
-	for n := range each {
+	for n := range f.each {
 		node, zone := nodeName(n), zoneOf(n)
 		endpoint := discoveryv1.Endpoint{
-			Addresses:  []string{address(member, service, n, edition)},
+			Addresses:  []string{f.address(member, service, n, edition)},
 			Conditions: discoveryv1.EndpointConditions{Ready: &ready, Serving: &ready}, NodeName: &node, Zone: &zone,
 		}
 		if f.pods {
@@ -151,7 +157,7 @@ func podName(service, n int) string { return fmt.Sprintf("%s-7d9c4b5f6-%05d", se
 // container: their metadata is most of it.
 func (f *fleet) podsOf(member, service int) []replay.Object {
 	var all []replay.Object
-	for n := range each {
+	for n := range f.each {
 		all = append(all, &corev1.Pod{
 			ObjectMeta: metav1.ObjectMeta{
 				Namespace: namespace, Name: podName(service, n), UID: "pod",
@@ -162,7 +168,7 @@ func (f *fleet) podsOf(member, service int) []replay.Object {
 				Containers: []corev1.Container{{Name: "app", Image: "example/app:1", Ports: []corev1.ContainerPort{{ContainerPort: port}}}},
 			},
 			Status: corev1.PodStatus{
-				Phase: corev1.PodRunning, PodIP: address(member, service, n, 0), PodIPs: []corev1.PodIP{{IP: address(member, service, n, 0)}},
+				Phase: corev1.PodRunning, PodIP: f.address(member, service, n, 0), PodIPs: []corev1.PodIP{{IP: f.address(member, service, n, 0)}},
 				Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}},
 			},
 		})
@@ -178,8 +184,8 @@ func (f *fleet) want(service int, edition func(member int) int) sides.Answer {
 		if networkOf(member) == far {
 			continue // one address for all, whose weight is compared by itself
 		}
-		for n := range each {
-			answer[fmt.Sprintf("%s:%d", address(member, service, n, edition(member)), port)] = sides.Share{}
+		for n := range f.each {
+			answer[fmt.Sprintf("%s:%d", f.address(member, service, n, edition(member)), port)] = sides.Share{}
 		}
 	}
 	return answer

@@ -36,7 +36,7 @@ func BenchmarkMemory(b *testing.B) {
 		b.Run(shape.name, func(b *testing.B) {
 			found := map[string][]footprint{}
 			for _, endpoints := range []int{1000, 2500, 5000, 10000} {
-				w := newWorld(b, newFleet(b, clusters, endpoints, shape.pods))
+				w := newWorld(b, newFleet(b, clusters, endpoints/each, each, shape.pods))
 				w.prepare(b)
 				for _, name := range []string{agent, istiod} {
 					found[name] = append(found[name], w.measure(b, name))
@@ -63,7 +63,7 @@ func (w *world) measure(b *testing.B, name string) footprint {
 	s, proxy := w.start(b, name)
 	defer s.Stop()
 	w.awaitWhole(b, name, proxy())
-	out := footprint{endpoints: len(w.members) * w.services * each, whole: time.Since(began)}
+	out := footprint{endpoints: len(w.members) * w.services * w.each, whole: time.Since(began)}
 	time.Sleep(settle)
 	var err error
 	if out.heap, err = s.Heap(b.Context()); err != nil {

@@ -41,7 +41,10 @@ type Proxy struct {
 	// serviceNames are the names of assignments by the names of clusters.
 	serviceNames map[string]string
 	assignments  map[string]Assignment
-	err          error
+	// ports are what assignments are for, and watch is told of each.
+	ports map[string]Port
+	watch func(Port, Assignment)
+	err   error
 }
 
 // connect opens a stream and keeps what it says. It ends with the test.
@@ -49,7 +52,7 @@ func connect(t testing.TB, conn *grpc.ClientConn, node *corev3.Node, leads func(
 	t.Helper()
 	p := &Proxy{
 		stream: xdsclient.OpenFor(t, conn, node, streamLife), leads: leads, changed: make(chan struct{}),
-		serviceNames: map[string]string{}, assignments: map[string]Assignment{},
+		serviceNames: map[string]string{}, assignments: map[string]Assignment{}, ports: map[string]Port{},
 	}
 	p.stream.Subscribe(xdsclient.Clusters)
 	done := make(chan struct{})
@@ -99,6 +102,9 @@ func (p *Proxy) takeLocked(response *discoveryv3.DeltaDiscoveryResponse, seen ti
 			}
 		case *endpointv3.ClusterLoadAssignment:
 			p.assignments[one.GetName()] = Assignment{Load: message, Seen: seen}
+			if p.watch != nil {
+				p.watch(p.ports[one.GetName()], p.assignments[one.GetName()])
+			}
 		}
 	}
 	for _, name := range response.GetRemovedResources() {
@@ -123,7 +129,8 @@ func (p *Proxy) takeLocked(response *discoveryv3.DeltaDiscoveryResponse, seen ti
 
 // keepLocked returns the name of a cluster's assignment, empty where nobody wants it.
 func (p *Proxy) keepLocked(cluster *clusterv3.Cluster) string {
-	if _, _, leads := p.leads(cluster.GetName()); !leads || cluster.GetType() != clusterv3.Cluster_EDS {
+	port, _, leads := p.leads(cluster.GetName())
+	if !leads || cluster.GetType() != clusterv3.Cluster_EDS {
 		delete(p.serviceNames, cluster.GetName())
 		return ""
 	}
@@ -131,7 +138,7 @@ func (p *Proxy) keepLocked(cluster *clusterv3.Cluster) string {
 	if name == "" {
 		name = cluster.GetName()
 	}
-	p.serviceNames[cluster.GetName()] = name
+	p.serviceNames[cluster.GetName()], p.ports[name] = name, port
 	return name
 }
 
@@ -140,6 +147,14 @@ func appendName(names []string, name string) []string {
 		return names
 	}
 	return append(names, name)
+}
+
+// Watch has a function be told of all assignments from now on, one after the other; nil:
+// of none. It must not call the proxy.
+func (p *Proxy) Watch(watch func(Port, Assignment)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.watch = watch
 }
 
 // Changed is closed when the proxy has been told more.
