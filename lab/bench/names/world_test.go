@@ -10,9 +10,7 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
-	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/api/errors"
@@ -55,7 +53,8 @@ func newWorld(b *testing.B) *world {
 		_, err := w.kube.CoreV1().Namespaces().Create(b.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
 		wantMade(b, err)
 	}
-	w.lease(b)
+	// The Service with an address and the slices are made here, once for both servers.
+	sides.HoldLease(b, w.kube)
 	return w
 }
 
@@ -84,18 +83,6 @@ func (w *world) define(b *testing.B) {
 		_, err := w.imports.List(ctx, metav1.ListOptions{})
 		return err
 	})
-}
-
-// lease keeps the agent from writing, as a replica beside the one that does: the Service
-// with an address and the slices are made here, once for both servers.
-func (w *world) lease(b *testing.B) {
-	b.Helper()
-	holder, seconds, now := "another-replica", int32(24*60*60), metav1.NewMicroTime(time.Now())
-	_, err := w.kube.CoordinationV1().Leases("eastwest-system").Create(b.Context(), &coordinationv1.Lease{
-		ObjectMeta: metav1.ObjectMeta{Name: "eastwest-agent"},
-		Spec:       coordinationv1.LeaseSpec{HolderIdentity: &holder, LeaseDurationSeconds: &seconds, RenewTime: &now, AcquireTime: &now},
-	}, metav1.CreateOptions{})
-	wantMade(b, err)
 }
 
 var ports = []any{map[string]any{"name": "http", "port": int64(80), "protocol": "TCP"}}

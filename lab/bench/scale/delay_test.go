@@ -131,6 +131,7 @@ type contender struct {
 
 func (w *world) contenders(b *testing.B, c course) []*contender {
 	b.Helper()
+	w.prepare(b)
 	all := []*contender{}
 	for _, name := range []string{agent, istiod, tuned} {
 		s, proxy := w.start(b, name)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/eastwest-mesh/eastwest/lab/bench"
 	"github.com/eastwest-mesh/eastwest/lab/internal/meter"
+	"github.com/eastwest-mesh/eastwest/lab/internal/sides"
 )
 
 // settle is how long a server that has told all there is is left alone before its memory
@@ -47,13 +48,15 @@ func BenchmarkMemory(b *testing.B) {
 	}
 }
 
-// prepare has an agent make what its cluster keeps: with it every start is that of an
-// agent that was there before.
+// prepare has an agent make what its cluster keeps. All that come later are as a replica
+// beside the one that writes: what is compared is what both servers do.
 func (w *world) prepare(b *testing.B) {
 	b.Helper()
+	sides.FreeLease(b, w.kube)
 	s, proxy := w.start(b, agent)
 	w.awaitWhole(b, agent, proxy())
 	s.Stop()
+	sides.HoldLease(b, w.kube)
 }
 
 // measure starts a server, and ends it.

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	"google.golang.org/grpc"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -121,15 +123,31 @@ func keepProfile(b *testing.B, s server, which, name string) {
 // connect a proxy.
 func (w *world) start(b *testing.B, name string) (server, func() *sides.Proxy) {
 	b.Helper()
+	s := w.run(b, name)
+	if one, is := s.(*sides.Istiod); is {
+		return s, func() *sides.Proxy { return one.Proxy(b, namespace) }
+	}
+	return s, func() *sides.Proxy { return s.(*sides.Agent).Proxy(b) } //nolint:forcetypeassert // there are two
+}
+
+// client is a connection to a server, and who it is for.
+func client(b *testing.B, s server, number int) (*grpc.ClientConn, *corev3.Node) {
+	b.Helper()
+	if one, is := s.(*sides.Istiod); is {
+		return one.Client(b, namespace, number)
+	}
+	return s.(*sides.Agent).Client(b, number) //nolint:forcetypeassert // there are two
+}
+
+func (w *world) run(b *testing.B, name string) server {
+	b.Helper()
 	run := sides.Run{Core: &core}
 	if name != agent {
-		one := sides.StartIstiod(b, sides.IstiodOptions{Binary: binary(b, name), Own: w.own, Settings: settings[name], Run: run})
-		return one, func() *sides.Proxy { return one.Proxy(b, namespace) }
+		return sides.StartIstiod(b, sides.IstiodOptions{Binary: binary(b, name), Own: w.own, Settings: settings[name], Run: run})
 	}
-	one := sides.StartAgent(b, sides.AgentOptions{
+	return sides.StartAgent(b, sides.AgentOptions{
 		Binary: binary(b, name), Own: w.own, Peers: w.peers(b), Namespaces: []string{namespace}, Root: w.root, Run: run,
 	})
-	return one, func() *sides.Proxy { return one.Proxy(b) }
 }
 
 func (w *world) peers(b *testing.B) []sides.Cluster {

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	"google.golang.org/grpc"
 
 	"github.com/eastwest-mesh/eastwest/internal/testca"
 	"github.com/eastwest-mesh/eastwest/internal/xdsclient"
@@ -149,14 +150,21 @@ func (a *Agent) Profile(ctx context.Context, which string) ([]byte, error) {
 // Proxy is a gateway of the agent's cluster.
 func (a *Agent) Proxy(t testing.TB) *Proxy {
 	t.Helper()
+	conn, node := a.Client(t, 0)
+	return connect(t, conn, node, agentPortOf)
+}
+
+// Client is a connection for a gateway of the agent's cluster, and who it is. Each
+// number is another one.
+func (a *Agent) Client(t testing.TB, number int) (*grpc.ClientConn, *corev3.Node) {
+	t.Helper()
 	own := a.options.Own
 	config := &tls.Config{
 		MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{*a.root.Leaf(t, gatewayIdentity(own)).TLS()},
 		// The agent's name is its SPIFFE ID, which crypto/tls does not compare.
 		InsecureSkipVerify: true,
 	}
-	node := &corev3.Node{Id: "gateway-on-host", Cluster: own.Name}
-	return connect(t, xdsclient.Dial(t, a.address, config), node, agentPortOf)
+	return xdsclient.Dial(t, a.address, config), &corev3.Node{Id: fmt.Sprint("gateway-on-host-", number), Cluster: own.Name}
 }
 
 // agentPortOf reads the name of a cluster of ours. The way out is above the way in,

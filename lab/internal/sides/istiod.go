@@ -12,6 +12,7 @@ import (
 	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/structpb"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/errors"
@@ -83,21 +84,29 @@ func (i *Istiod) awaitConnections(t testing.TB) {
 // of all.
 func (i *Istiod) Proxy(t testing.TB, namespaces ...string) *Proxy {
 	t.Helper()
+	conn, node := i.Client(t, namespaces[0], 0)
+	return connect(t, conn, node, func(cluster string) (Port, int, bool) {
+		port, leads := istiodPortOf(cluster)
+		return port, 0, leads && slices.Contains(namespaces, port.Namespace)
+	})
+}
+
+// Client is a connection for a sidecar of a namespace, and who it is. Each number is
+// another one.
+func (i *Istiod) Client(t testing.TB, namespace string, number int) (*grpc.ClientConn, *corev3.Node) {
+	t.Helper()
 	metadata, err := structpb.NewStruct(map[string]any{
-		"CLUSTER_ID": i.cluster.ID, "NETWORK": i.cluster.Network, "MESH_ID": i.cluster.MeshID, "NAMESPACE": namespaces[0],
+		"CLUSTER_ID": i.cluster.ID, "NETWORK": i.cluster.Network, "MESH_ID": i.cluster.MeshID, "NAMESPACE": namespace,
 		"ISTIO_VERSION": "1.31.0", "LABELS": map[string]any{"app": "client"}, "INSTANCE_IPS": clientIP,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	node := &corev3.Node{
-		Id:       fmt.Sprintf("sidecar~%s~client.%s~%[2]s.svc.cluster.local", clientIP, namespaces[0]),
+		Id:       fmt.Sprintf("sidecar~%s~client-%d.%s~%[3]s.svc.cluster.local", clientIP, number, namespace),
 		Metadata: metadata,
 	}
-	return connect(t, xdsclient.Dial(t, i.address, nil), node, func(cluster string) (Port, int, bool) {
-		port, leads := istiodPortOf(cluster)
-		return port, 0, leads && slices.Contains(namespaces, port.Namespace)
-	})
+	return xdsclient.Dial(t, i.address, nil), node
 }
 
 // clientIP is of no pod.

@@ -149,6 +149,19 @@ func appendName(names []string, name string) []string {
 	return append(names, name)
 }
 
+// Names are what the endpoints of ports are asked for by.
+func (p *Proxy) Names() map[Port]string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all, ranks := map[Port]string{}, map[Port]int{}
+	for cluster, name := range p.serviceNames {
+		if port, rank, _ := p.leads(cluster); rank >= ranks[port] {
+			all[port], ranks[port] = name, rank
+		}
+	}
+	return all
+}
+
 // Watch has a function be told of all assignments from now on, one after the other; nil:
 // of none. It must not call the proxy.
 func (p *Proxy) Watch(watch func(Port, Assignment)) {
