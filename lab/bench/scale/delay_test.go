@@ -137,22 +137,23 @@ func (w *world) contenders(b *testing.B, c course) []*contender {
 		s, proxy := w.start(b, name)
 		one := &contender{name: name, pid: s.PID(), proxy: proxy()}
 		w.awaitWhole(b, name, one.proxy)
-		one.freeze(b, true)
+		freeze(b, one.pid, true)
 		// A process that is frozen does not hear that it is to end.
 		b.Cleanup(func() { _ = unix.Kill(one.pid, unix.SIGCONT) })
 		all = append(all, one)
 	}
 	least := startFloor(b, c.kubeconfig)
-	return append(all, &contender{name: floor, pid: least.process.Process.Pid, floor: least})
+	return append(all, &contender{name: floor, pid: least.PID(), floor: least})
 }
 
-func (one *contender) freeze(b *testing.B, frozen bool) {
+// freeze stops a process, or has it go on.
+func freeze(b *testing.B, pid int, frozen bool) {
 	b.Helper()
 	signal := unix.SIGCONT
 	if frozen {
 		signal = unix.SIGSTOP
 	}
-	if err := unix.Kill(one.pid, signal); err != nil {
+	if err := unix.Kill(pid, signal); err != nil {
 		b.Fatal(err)
 	}
 }
@@ -160,13 +161,12 @@ func (one *contender) freeze(b *testing.B, frozen bool) {
 // delay takes turns.
 func (w *world) delay(b *testing.B, c course) {
 	all, plain, samples := w.contenders(b, c), watch(b, c.kube), map[string][]sample{}
-	last := all[len(all)-1]
-	last.freeze(b, true)
+	freeze(b, all[len(all)-1].pid, true)
 	number := 0
 	for b.Loop() {
 		slices.Reverse(all) // whoever is first has no advantage
 		for _, one := range all {
-			one.freeze(b, false)
+			freeze(b, one.pid, false)
 			time.Sleep(thaw)
 			for i := range block {
 				number++
@@ -175,7 +175,7 @@ func (w *world) delay(b *testing.B, c course) {
 					samples[one.name] = append(samples[one.name], found)
 				}
 			}
-			one.freeze(b, true)
+			freeze(b, one.pid, true)
 		}
 	}
 	report(b, samples)

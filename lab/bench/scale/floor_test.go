@@ -4,16 +4,11 @@ package scale
 
 import (
 	"context"
-	"fmt"
 	"net"
-	"os"
-	"os/exec"
-	"strings"
 	"testing"
 	"time"
 
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
-	"golang.org/x/sys/unix"
 	"google.golang.org/grpc"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -21,14 +16,13 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/eastwest-mesh/eastwest/internal/xdsclient"
-	"github.com/eastwest-mesh/eastwest/lab/internal/sides"
 )
 
 // floor is as little as a server between an API server and an xDS client can do: a watch
 // of the slices, and an empty answer for each event. What is above it is a server's own.
 const floor = "floor"
 
-// floorVariable makes this binary that server: ADDRESS KUBECONFIG.
+// floorVariable makes this binary that server.
 const floorVariable = "EASTWEST_BENCH_FLOOR"
 
 // relay is the server.
@@ -49,7 +43,7 @@ func (r *relay) DeltaAggregatedResources(stream discoveryv3.AggregatedDiscoveryS
 
 // relayEvents is the whole process; it returns where it cannot begin.
 func relayEvents(arguments string) error {
-	address, kubeconfig, _ := strings.Cut(arguments, " ")
+	_, address, kubeconfig := split(arguments)
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
 		return err
@@ -82,39 +76,14 @@ func relayEvents(arguments string) error {
 
 // floorClient notes when events arrived.
 type floorClient struct {
-	process *exec.Cmd
+	*child
 	*watcher
 }
 
 func startFloor(b *testing.B, kubeconfig string) *floorClient {
 	b.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	address := listener.Addr().String()
-	if err := listener.Close(); err != nil {
-		b.Fatal(err)
-	}
-	cmd := exec.Command("taskset", "-c", fmt.Sprint(core), os.Args[0])
-	cmd.Env = append(os.Environ(), "GOMAXPROCS=1", floorVariable+"="+address+" "+kubeconfig)
-	cmd.Stderr = os.Stderr
-	cmd.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGKILL}
-	if err := cmd.Start(); err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	sides.Await(b, "the floor listens", func(ctx context.Context) error {
-		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
-		if err == nil {
-			err = conn.Close()
-		}
-		return err
-	})
-	f := &floorClient{process: cmd, watcher: newWatcher()}
+	process, address := startSelf(b, floorVariable, "", kubeconfig)
+	f := &floorClient{child: process, watcher: newWatcher()}
 	stream, err := discoveryv3.NewAggregatedDiscoveryServiceClient(xdsclient.Dial(b, address, nil)).DeltaAggregatedResources(b.Context())
 	if err != nil {
 		b.Fatal(err)

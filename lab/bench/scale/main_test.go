@@ -18,6 +18,9 @@ func TestMain(m *testing.M) {
 	if arguments := os.Getenv(floorVariable); arguments != "" {
 		panic(relayEvents(arguments))
 	}
+	if arguments := os.Getenv(cacheVariable); arguments != "" {
+		panic(serveCache(arguments))
+	}
 	if err := sides.LeaveFirstCore(); err != nil {
 		panic(err)
 	}

@@ -33,7 +33,7 @@ type lean struct {
 
 // open asks for names, of which it has some in these versions, and waits until it has all.
 // A server that turns it away is asked again after a second, as Envoy does it at first.
-func open(b *testing.B, s server, number int, names []string, have map[string]string) (*lean, error) {
+func open(b *testing.B, s process, number int, names []string, have map[string]string) (*lean, error) {
 	b.Helper()
 	conn, node := client(b, s, number)
 	ctx, cancel := context.WithTimeout(b.Context(), patience)
@@ -94,6 +94,7 @@ func BenchmarkStorm(b *testing.B) {
 			names := namesOf(proxy)
 			took, first := storm(b, s, streams, names, nil)
 			found[name] = append(found[name], took)
+			leave(first)
 			if name == agent {
 				// One name is new to each, so that its answer shows that all is over.
 				have := maps.Clone(first[0].versions)
@@ -103,6 +104,7 @@ func BenchmarkStorm(b *testing.B) {
 				for _, one := range again {
 					resent += one.received - 1
 				}
+				leave(again)
 			}
 			s.Stop()
 		}
@@ -121,6 +123,13 @@ func BenchmarkStorm(b *testing.B) {
 	b.Logf("\n%s%d resources were sent again to streams that had them", text, resent)
 }
 
+// leave closes streams.
+func leave(all []*lean) {
+	for _, one := range all {
+		one.cancel()
+	}
+}
+
 // namesOf are what endpoints of the members' services are asked for by.
 func namesOf(proxy *sides.Proxy) []string {
 	var names []string
@@ -134,9 +143,8 @@ func namesOf(proxy *sides.Proxy) []string {
 	return names
 }
 
-// storm opens streams at once and returns how long it took until all had all. They are
-// closed.
-func storm(b *testing.B, s server, streams int, names []string, have map[string]string) (time.Duration, []*lean) {
+// storm opens streams at once and returns how long it took until all had all.
+func storm(b *testing.B, s process, streams int, names []string, have map[string]string) (time.Duration, []*lean) {
 	b.Helper()
 	all, errs := make([]*lean, streams), make([]error, streams)
 	var group sync.WaitGroup
@@ -150,9 +158,6 @@ func storm(b *testing.B, s server, streams int, names []string, have map[string]
 		if err != nil {
 			b.Fatal(err)
 		}
-	}
-	for _, one := range all {
-		one.cancel()
 	}
 	return took, all
 }

@@ -95,13 +95,16 @@ func (w *world) introduce(b *testing.B) {
 
 // server is one of them under way.
 type server interface {
-	PID() int
+	process
 	Stop()
 	// Heap is what is in use after a collection, in bytes.
 	Heap(ctx context.Context) (int64, error)
 	// Profile is one by the name and parameters of net/http/pprof.
 	Profile(ctx context.Context, which string) ([]byte, error)
 }
+
+// process is anything that serves.
+type process interface{ PID() int }
 
 // keepProfile writes a profile into the folder for them, if there is one.
 func keepProfile(b *testing.B, s server, which, name string) {
@@ -131,12 +134,15 @@ func (w *world) start(b *testing.B, name string) (server, func() *sides.Proxy) {
 }
 
 // client is a connection to a server, and who it is for.
-func client(b *testing.B, s server, number int) (*grpc.ClientConn, *corev3.Node) {
+func client(b *testing.B, s process, number int) (*grpc.ClientConn, *corev3.Node) {
 	b.Helper()
-	if one, is := s.(*sides.Istiod); is {
+	switch one := s.(type) {
+	case *sides.Istiod:
 		return one.Client(b, namespace, number)
+	case *child:
+		return one.Client(b, number)
 	}
-	return s.(*sides.Agent).Client(b, number) //nolint:forcetypeassert // there are two
+	return s.(*sides.Agent).Client(b, number) //nolint:forcetypeassert // there are no others
 }
 
 func (w *world) run(b *testing.B, name string) server {
