@@ -26,7 +26,7 @@ import (
 // go-control-plane's own caches, each behind its server, as somebody would use them who
 // wrote no more than a watch: one for all streams.
 const (
-	linear   = "linear cache"
+	linear    = "linear cache"
 	snapshots = "snapshot cache"
 )
 

@@ -47,6 +47,8 @@ type world struct {
 	own  sides.Cluster
 	root *testca.Signer
 	dir  string
+	// dead is a member that does not answer; nil where there is none.
+	dead *sides.Cluster
 }
 
 func newWorld(b *testing.B, f *fleet) *world {
@@ -79,13 +81,17 @@ func (w *world) introduce(b *testing.B) {
 	}
 	forget()
 	b.Cleanup(forget)
-	for i, member := range w.members {
-		_, err := secrets.Create(b.Context(), &corev1.Secret{
+	for _, peer := range w.peers(b) {
+		kubeconfig, err := os.ReadFile(peer.Kubeconfig)
+		if err != nil {
+			b.Fatal(err)
+		}
+		_, err = secrets.Create(b.Context(), &corev1.Secret{
 			ObjectMeta: metav1.ObjectMeta{
-				Name: "istio-remote-secret-" + member.Name, Labels: map[string]string{"istio/multiCluster": "true"},
-				Annotations: map[string]string{"networking.istio.io/cluster": member.Name, networkLabel: networkOf(i)},
+				Name: "istio-remote-secret-" + peer.Name, Labels: map[string]string{"istio/multiCluster": "true"},
+				Annotations: map[string]string{"networking.istio.io/cluster": peer.ID, networkLabel: peer.Network},
 			},
-			Data: map[string][]byte{member.Name: member.KubeconfigText()},
+			Data: map[string][]byte{peer.ID: kubeconfig},
 		}, metav1.CreateOptions{})
 		if err != nil {
 			b.Fatal(err)
@@ -163,6 +169,9 @@ func (w *world) peers(b *testing.B) []sides.Cluster {
 		all = append(all, sides.Cluster{
 			Name: member.Name, ID: member.Name, Network: networkOf(i), MeshID: "bench", Kubeconfig: member.Kubeconfig(b, w.dir), Gateway: gatewayNamespace + "/gateway",
 		})
+	}
+	if w.dead != nil {
+		all = append(all, *w.dead)
 	}
 	return all
 }

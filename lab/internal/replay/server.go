@@ -118,22 +118,30 @@ func (s *Server) resourceOf(one Object) *resource {
 // Kubeconfig writes one for this server into a folder and returns its path.
 func (s *Server) Kubeconfig(t testing.TB, dir string) string {
 	t.Helper()
-	path := filepath.Join(dir, s.Name+".kubeconfig")
-	if err := os.WriteFile(path, s.KubeconfigText(), 0o600); err != nil {
+	return s.KubeconfigAt(t, dir, s.Name, s.http.URL)
+}
+
+// KubeconfigAt writes a kubeconfig as for this server that leads to somewhere else.
+func (s *Server) KubeconfigAt(t testing.TB, dir, name, url string) string {
+	t.Helper()
+	path := filepath.Join(dir, name+".kubeconfig")
+	if err := os.WriteFile(path, s.kubeconfig(name, url), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return path
 }
 
 // KubeconfigText leads to this server.
-func (s *Server) KubeconfigText() []byte {
+func (s *Server) KubeconfigText() []byte { return s.kubeconfig(s.Name, s.http.URL) }
+
+func (s *Server) kubeconfig(name, url string) []byte {
 	return fmt.Appendf(nil, `apiVersion: v1
 kind: Config
 clusters: [{name: %[1]s, cluster: {server: "%[2]s", certificate-authority-data: %[3]s}}]
 users: [{name: %[1]s, user: {token: %[4]s}}]
 contexts: [{name: %[1]s, context: {cluster: %[1]s, user: %[1]s}}]
 current-context: %[1]s
-`, s.Name, s.http.URL, base64.StdEncoding.EncodeToString(s.ca), token)
+`, name, url, base64.StdEncoding.EncodeToString(s.ca), token)
 }
 
 // Address is where the server listens.
