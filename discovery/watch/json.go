@@ -63,6 +63,9 @@ func decodeJSON(raw []byte, kind string, into any) error {
 	if named.Kind != kind {
 		return fmt.Errorf("%w: it is %.40q, not %s", errGarbled, named.Kind, kind)
 	}
+	if err := boundedJSON(raw); err != nil {
+		return err
+	}
 	if err := json.Unmarshal(raw, into); err != nil {
 		return garbledJSON(kind, err)
 	}

@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"encoding/json"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -52,7 +53,7 @@ func watched(p *policy) [resourceCount]resource {
 		ofServices: {
 			name: "services", word: "services", paths: []string{"/api/v1/services"},
 			fields: p.skipped(), labels: "!" + v1alpha1.LabelDerived,
-			decode: decodeOne[corev1.Service]("Service"), decodeList: decodeServices,
+			decode: decodeOne[corev1.Service]("Service"), decodeList: eachItem[corev1.Service]("ServiceList"),
 			pack: func(one metav1.Object) object { return packService(one.(*corev1.Service)) },
 		},
 		ofSlices: {
@@ -62,7 +63,7 @@ func watched(p *policy) [resourceCount]resource {
 				discoveryv1.LabelServiceName, "!" + labelSourceCluster, "!" + v1alpha1.LabelDerived,
 				discoveryv1.LabelManagedBy + "!=" + v1alpha1.ManagedByAgent,
 			}, ","),
-			decode: decodeOne[discoveryv1.EndpointSlice]("EndpointSlice"), decodeList: decodeSlices,
+			decode: decodeOne[discoveryv1.EndpointSlice]("EndpointSlice"), decodeList: eachItem[discoveryv1.EndpointSlice]("EndpointSliceList"),
 			pack: func(one metav1.Object) object { return packSlice(one.(*discoveryv1.EndpointSlice), p) },
 		},
 		ofExports: {
@@ -77,7 +78,7 @@ func watched(p *policy) [resourceCount]resource {
 		ofGKEExports: {
 			name: "serviceexports.net.gke.io", paths: []string{"/apis/net.gke.io/v1/serviceexports"},
 			accept: acceptMetadata, acceptList: acceptLists, optional: true, extra: true, dialect: model.GKE,
-			decode: decodeOne[metav1.PartialObjectMetadata]("PartialObjectMetadata"), decodeList: decodeMetadata,
+			decode: decodeOne[metav1.PartialObjectMetadata]("PartialObjectMetadata"), decodeList: eachItem[metav1.PartialObjectMetadata]("PartialObjectMetadataList"),
 			pack: func(one metav1.Object) object {
 				return packExport(&serviceExport{ObjectMeta: one.(*metav1.PartialObjectMetadata).ObjectMeta}, model.GKE)
 			},
@@ -87,7 +88,7 @@ func watched(p *policy) [resourceCount]resource {
 			word:   "gateways",
 			paths:  []string{"/api/v1/namespaces/" + p.gateway.namespace + "/services"},
 			fields: "metadata.name=" + p.gateway.name,
-			decode: decodeOne[corev1.Service]("Service"), decodeList: decodeServices,
+			decode: decodeOne[corev1.Service]("Service"), decodeList: eachItem[corev1.Service]("ServiceList"),
 			pack: func(one metav1.Object) object { return packGateway(one.(*corev1.Service), p.gateway) },
 		},
 	}
@@ -116,33 +117,6 @@ func decodeOne[T any, P interface {
 	}
 }
 
-func decodeServices(raw []byte, each func(metav1.Object)) (metav1.ListMeta, error) {
-	var list corev1.ServiceList
-	err := decodeUnknown(raw, "ServiceList", &list)
-	for i := range list.Items {
-		each(&list.Items[i])
-	}
-	return list.ListMeta, err
-}
-
-func decodeSlices(raw []byte, each func(metav1.Object)) (metav1.ListMeta, error) {
-	var list discoveryv1.EndpointSliceList
-	err := decodeUnknown(raw, "EndpointSliceList", &list)
-	for i := range list.Items {
-		each(&list.Items[i])
-	}
-	return list.ListMeta, err
-}
-
-func decodeMetadata(raw []byte, each func(metav1.Object)) (metav1.ListMeta, error) {
-	var list metav1.PartialObjectMetadataList
-	err := decodeUnknown(raw, "PartialObjectMetadataList", &list)
-	for i := range list.Items {
-		each(&list.Items[i])
-	}
-	return list.ListMeta, err
-}
-
 // serviceExport is an export of either dialect. That of GKE has no spec.
 type serviceExport struct {
 	metav1.TypeMeta   `json:",inline"`
@@ -159,13 +133,15 @@ func decodeExport(raw []byte) (metav1.Object, error) {
 }
 
 func decodeExports(raw []byte, each func(metav1.Object)) (metav1.ListMeta, error) {
-	var list struct {
-		metav1.ListMeta `json:"metadata"`
-		Items           []serviceExport `json:"items"`
-	}
-	err := decodeJSON(raw, "ServiceExportList", &list)
-	for i := range list.Items {
-		each(&list.Items[i])
-	}
-	return list.ListMeta, err
+	return eachDocument(raw, "ServiceExportList", func(raw json.RawMessage) error {
+		if err := boundedJSON(raw); err != nil {
+			return err
+		}
+		one := &serviceExport{}
+		if err := json.Unmarshal(raw, one); err != nil {
+			return err
+		}
+		each(one)
+		return nil
+	})
 }

@@ -220,8 +220,7 @@ func (s *stream) watch(ctx context.Context) error {
 		}
 	}
 	s.established()
-	answer.allow(timing.stall)
-	return s.follow(ctx, from)
+	return s.follow(ctx, answer, from)
 }
 
 func (s *stream) query() url.Values {
@@ -269,7 +268,10 @@ func (s *stream) list(ctx context.Context) error {
 	query.Set("limit", strconv.Itoa(pageSize))
 	for {
 		meta, err := s.page(ctx, query, all)
-		if err != nil {
+		switch {
+		case errors.Is(ctx.Err(), context.DeadlineExceeded):
+			return fmt.Errorf("%w: the list has no end", errStalled)
+		case err != nil:
 			return err
 		}
 		if meta.Continue == "" {
@@ -301,9 +303,11 @@ func (s *stream) replace(all *listing, version string) error {
 	return nil
 }
 
-// follow applies events until the watch ends.
-func (s *stream) follow(ctx context.Context, from events) error {
+// follow applies events until the watch ends. Each must be there in time as a whole:
+// one whose bytes trickle is as silent as none.
+func (s *stream) follow(ctx context.Context, answer *body, from events) error {
 	for {
+		answer.within(s.session.timing.stall)
 		kind, one, err := s.next(from)
 		if err != nil {
 			return err

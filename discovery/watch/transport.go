@@ -151,6 +151,7 @@ func (c *client) get(ctx context.Context, path string, query url.Values, accept 
 	stream.timer = time.AfterFunc(idle, func() { cancel(errStalled) })
 	if response.StatusCode != http.StatusOK {
 		defer stream.Close()
+		stream.within(idle)
 		return nil, statusFault(response, stream)
 	}
 	if wanted, _, _ := strings.Cut(accept, ";"); !strings.HasPrefix(response.Header.Get("Content-Type"), wanted) {
@@ -173,17 +174,21 @@ func withoutURL(err error) error {
 	return err
 }
 
-// body is an answer that is read with a time limit on every read.
+// body is an answer that is read with a time limit: on every read, or on all that is
+// read until it gets another one.
 type body struct {
 	from   io.ReadCloser
 	idle   time.Duration
+	whole  bool
 	timer  *time.Timer
 	ctx    context.Context //nolint:containedctx // of the request it belongs to, for its cause
 	cancel context.CancelCauseFunc
 }
 
 func (b *body) Read(into []byte) (int, error) {
-	b.timer.Reset(b.idle)
+	if !b.whole {
+		b.timer.Reset(b.idle)
+	}
 	n, err := b.from.Read(into)
 	if cause := context.Cause(b.ctx); err != nil && cause != nil {
 		err = cause
@@ -191,10 +196,10 @@ func (b *body) Read(into []byte) (int, error) {
 	return n, err
 }
 
-// allow sets how long the bytes may stop from now on.
-func (b *body) allow(idle time.Duration) {
-	b.idle = idle
-	b.timer.Reset(idle)
+// within bounds all that is read from now on, however slowly its bytes trickle.
+func (b *body) within(most time.Duration) {
+	b.whole = true
+	b.timer.Reset(most)
 }
 
 func (b *body) Close() error {

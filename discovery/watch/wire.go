@@ -1,7 +1,6 @@
 package watch
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -47,19 +46,12 @@ var magic = []byte("k8s\x00")
 
 // decodeUnknown decodes an object in its envelope, which must name the kind.
 func decodeUnknown(raw []byte, kind string, into interface{ Unmarshal([]byte) error }) error {
-	content, found := bytes.CutPrefix(raw, magic)
-	if !found {
-		return fmt.Errorf("%w: it is no protobuf of Kubernetes", errGarbled)
+	content, err := enveloped(raw, kind)
+	if err != nil {
+		return err
 	}
-	var envelope runtime.Unknown
-	if err := envelope.Unmarshal(content); err != nil {
-		return fmt.Errorf("%w: envelope: %w", errGarbled, err)
-	}
-	if envelope.Kind != kind {
-		return fmt.Errorf("%w: it is %.40q, not %s", errGarbled, envelope.Kind, kind)
-	}
-	if err := into.Unmarshal(envelope.Raw); err != nil {
-		return fmt.Errorf("%w: %s: %w", errGarbled, kind, err)
+	if err := decodeBounded(content, into); err != nil {
+		return fmt.Errorf("%s: %w", kind, err)
 	}
 	return nil
 }
