@@ -14,9 +14,11 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 
 	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
+	"github.com/eastwest-mesh/eastwest/discovery/model"
 )
 
 // Resource is that of the objects.
@@ -52,7 +54,9 @@ type Writer struct {
 	Members func() ([]Member, bool)
 	// Wake gets a value when a member may stand differently.
 	Wake <-chan struct{}
-	Log  *slog.Logger
+	// Events tells what is wrong with records and exports, too; nil: nobody does.
+	Events *Events
+	Log    *slog.Logger
 
 	seen    map[string]*seen
 	listed  time.Time
@@ -121,7 +125,18 @@ func (w *Writer) Once(ctx context.Context, now time.Time) error {
 			failures = append(failures, w.remove(ctx, name))
 		}
 	}
+	if w.Events != nil {
+		failures = append(failures, w.Events.tell(ctx, members, w.uid, now))
+	}
 	return errors.Join(failures...)
+}
+
+// uid is that of a member's object; empty where there is none.
+func (w *Writer) uid(name model.MemberName) types.UID {
+	if one := w.seen[string(name)]; one != nil {
+		return one.object.UID
+	}
+	return ""
 }
 
 // list reads the objects as they are.
