@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"os"
@@ -48,7 +49,7 @@ func (f *runFlags) run(ctx context.Context, stderr io.Writer) error {
 	log := slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: level}))
 	klog.SetLogger(logr.FromSlogHandler(log.Handler()))
 	loaded, err := settings.Load(f.config)
-	if err != nil {
+	if err := errors.Join(err, discovery.Check(loaded)); err != nil {
 		return err
 	}
 	config, err := f.ownCluster()

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
 )
 
 const (
@@ -43,14 +45,21 @@ func NewFolder(path string, options Options) *Folder {
 // Synced is closed once the folder has been read.
 func (f *Folder) Synced() <-chan struct{} { return f.synced }
 
-// Check reads the folder once and returns everything that is wrong with it, as
-// problems of kind Input. Nobody is told of members.
-func (f *Folder) Check(context.Context) error {
+// Check reads the folder once and returns what its records contradict each other in, as
+// Overlaps does: which of two is right is for whoever wrote them to say. What is wrong
+// with one record alone costs that member, and not the start of an agent.
+func (f *Folder) Check() error {
 	files, err := f.read()
 	if err != nil {
 		return unreadable(f.path, err)
 	}
-	return check(f.registry.options, []bundle{files})
+	records := []v1alpha1.MemberRecord{f.registry.options.Own}
+	for _, one := range files.entries() {
+		if record, err := decodeRecord(one.record); err == nil {
+			records = append(records, record)
+		}
+	}
+	return errors.Join(Overlaps(records)...)
 }
 
 // Run tells of members until ctx ends, which takes none of them away. A change in

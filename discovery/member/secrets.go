@@ -2,8 +2,6 @@ package member
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -14,7 +12,6 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
-	"github.com/eastwest-mesh/eastwest/discovery/model"
 	"github.com/eastwest-mesh/eastwest/internal/problem"
 )
 
@@ -45,20 +42,6 @@ func NewSecrets(client kubernetes.Interface, namespace string, options Options) 
 
 // Synced is closed once all Secrets have been read.
 func (s *Secrets) Synced() <-chan struct{} { return s.synced }
-
-// Check reads the Secrets once and returns everything that is wrong with them, as
-// problems of kind Input. Nobody is told of members.
-func (s *Secrets) Check(ctx context.Context) error {
-	list, err := s.client.CoreV1().Secrets(s.namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
-	if err != nil {
-		return fmt.Errorf("list Secrets of namespace %s: %w", s.namespace, err)
-	}
-	var all []bundle
-	for i := range list.Items {
-		all = append(all, s.bundle(&list.Items[i]))
-	}
-	return check(s.registry.options, sortBundles(all))
-}
 
 // Run tells of members until ctx ends, which takes none of them away. While the
 // cluster's own API cannot be reached nothing changes.
@@ -147,31 +130,6 @@ func (s *Secrets) tellLocked() {
 	s.registry.update(sortBundles(all))
 }
 
-// check judges bundles as if no member were in use.
-func check(options Options, bundles []bundle) error {
-	found := &findings{}
-	options.Events = found
-	newRegistry(options).update(bundles)
-	return found.err()
-}
-
 func unreadable(path string, cause error) error {
 	return problem.New(problem.Input, ReasonUnreadable, "read the members").About(path).Because(cause)
-}
-
-// findings keeps the problems of a check.
-type findings struct{ problems []Problem }
-
-func (*findings) Join(Member)            {}
-func (*findings) Replace(Member)         {}
-func (*findings) Leave(model.MemberName) {}
-
-func (f *findings) Problems(all []Problem) { f.problems = all }
-
-func (f *findings) err() error {
-	var all []error
-	for _, one := range f.problems {
-		all = append(all, problem.New(problem.Input, one.Reason, "%s", one.Message).On(string(one.Member)).About(one.Origin))
-	}
-	return errors.Join(all...)
 }

@@ -157,25 +157,30 @@ func TestAFolderThatIsMissing(t *testing.T) {
 	if err := source.Run(t.Context()); problem.ExitCode(err) != problem.ExitInput {
 		t.Errorf("got %v", err)
 	}
-	if err := source.Check(t.Context()); problem.ExitCode(err) != problem.ExitInput {
+	if err := source.Check(); problem.ExitCode(err) != problem.ExitInput {
 		t.Errorf("got %v", err)
 	}
 }
 
-// TestCheckListsEverything is what a refusal to start is made of.
-func TestCheckListsEverything(t *testing.T) {
+// TestCheckListsContradictions is what a refusal to start is made of (A01). What is wrong
+// with one record alone is none, and is not told.
+func TestCheckListsContradictions(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	write(t, dir, files(t, "east"))
-	write(t, dir, map[string][]byte{"a.kubeconfig": []byte("{"), "a.member.yaml": recordOf("a"), "b.member.yaml": recordOf("b")})
+	write(t, dir, map[string][]byte{
+		"a.kubeconfig": []byte("{"), "a.member.yaml": recordOf("a", "gatewayCIDRs: [192.0.2.0/24]"),
+		"b.member.yaml": recordOf("b", "gatewayCIDRs: [192.0.2.7/32]"), "c.member.yaml": []byte("{"),
+	})
 	l := newLog()
-	err := NewFolder(dir, options(l)).Check(t.Context())
-	var codes []string
-	for _, one := range problem.All(err) {
-		codes = append(codes, one.Code)
+	source := NewFolder(dir, options(l))
+	all := problem.All(source.Check())
+	if len(all) != 1 || all[0].Code != ReasonOverlap || all[0].Cluster != "b" {
+		t.Errorf("got %v", all)
 	}
-	if diff := cmp.Diff([]string{kubeconfig.CodeInvalid, ReasonIncomplete}, codes); diff != "" {
-		t.Errorf("(-want +got)\n%s", diff)
+	write(t, dir, map[string][]byte{"b.member.yaml": recordOf("b")})
+	if err := source.Check(); err != nil {
+		t.Errorf("got %v", err)
 	}
 	l.expect(t)
 }
@@ -226,9 +231,6 @@ func TestSecrets(t *testing.T) {
 	}
 	l.has(t, "replace north")
 	l.has(t, "problems west:"+kubeconfig.CodeInvalid)
-	if err := source.Check(ctx); problem.ExitCode(err) != problem.ExitInput || len(problem.All(err)) != 1 {
-		t.Errorf("check: %v", err)
-	}
 	// Without its label a Secret is as good as deleted.
 	if _, err := kube.CoreV1().Secrets(namespace).Update(ctx, secret(namespace, "member-east", "", files(t, "east")), metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)

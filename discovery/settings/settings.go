@@ -53,7 +53,8 @@ func (s *Settings) Record() v1alpha1.MemberRecord {
 }
 
 // Load reads the file at path. The error joins all that is wrong with it, each a
-// problem of kind Input.
+// problem of kind Input. Beside an error the settings are what could be read, for whoever
+// has more to judge of them, and nil where nothing could.
 func Load(path string) (*Settings, error) {
 	text, err := read(path)
 	if err != nil {
@@ -67,7 +68,7 @@ func Load(path string) (*Settings, error) {
 	for _, one := range problem.All(err) {
 		all = append(all, one.About(path))
 	}
-	return nil, errors.Join(all...)
+	return settings, errors.Join(all...)
 }
 
 func read(path string) ([]byte, error) {
@@ -88,7 +89,7 @@ func invalid(path string, cause error) error {
 	return problem.New(problem.Input, CodeInvalid, "read the agent's configuration").About(path).Because(cause)
 }
 
-// Decode decodes a file, fills in defaults and judges it.
+// Decode decodes a file, fills in defaults and judges it, as Load does.
 func Decode(text []byte) (*Settings, error) {
 	settings := &Settings{}
 	var all []error
@@ -101,10 +102,7 @@ func Decode(text []byte) (*Settings, error) {
 	}
 	setDefaults(&settings.File)
 	all = append(all, validate(settings)...)
-	if len(all) > 0 {
-		return nil, errors.Join(all...)
-	}
-	return settings, nil
+	return settings, errors.Join(all...)
 }
 
 func flaw(format string, args ...any) *problem.Error {
