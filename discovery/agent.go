@@ -6,7 +6,6 @@ package discovery
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -216,7 +215,10 @@ func (a *Agent) Run(ctx context.Context) error {
 		Cluster: a.cluster, View: a.view, Own: a.own, Sidecars: a.publisher == nil, Prefer: a.Settings.Prefer, Families: a.families, Log: a.Log,
 		Wakes: []<-chan struct{}{a.loop.subscribe(), a.cluster.Changed()},
 	}
-	shows := &status.Writer{Client: a.dynamic, Members: a.statuses, Wake: a.loop.subscribe(), Log: a.Log}
+	shows := &status.Writer{
+		Client: a.dynamic, Members: a.statuses, Wake: a.loop.subscribe(), Log: a.Log,
+		Events: &status.Events{Client: a.dynamic, Namespace: a.Namespace},
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.cluster.Run(ctx) })
 	group.Go(func() error { return a.members.run(ctx, own) })
@@ -254,18 +256,6 @@ func (a *Agent) Run(ctx context.Context) error {
 		return nil
 	})
 	return group.Wait()
-}
-
-// ready is nil once there is a first view, and a zone where names are answered: until
-// then gateways would be told of less than there is, and names that exist would fail.
-func (a *Agent) ready() error {
-	if a.loop.State() == nil {
-		return errors.New("members are still being listed")
-	}
-	if a.answers != nil {
-		return a.answers.server.Ready()
-	}
-	return nil
 }
 
 // view is what derived Services are made from.
