@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
@@ -59,6 +60,9 @@ func (l *loop) refine() refined {
 		shard := l.shards[name]
 		out.answered = out.answered && resolve.Answered(gateways[name], answers)
 		addresses, problems := resolve.Apply(gateways[name], shard.Member.GatewayCIDRs, answers)
+		if text := l.claimed(name, addresses); text != "" {
+			addresses, problems = nil, []resolve.Problem{{Reason: resolve.Denied, Message: text}}
+		}
 		for _, one := range problems {
 			out.problems = append(out.problems, translate.Problem{Reason: translate.Reason(one.Reason), Member: name, Message: one.Message})
 		}
@@ -71,6 +75,26 @@ func (l *loop) refine() refined {
 		out.shards[name] = &model.Shard{Member: &member, Services: shard.Services}
 	}
 	return out
+}
+
+// claimed says which of a member's addresses somebody else declared; empty where none.
+// A member with CIDRs of its own was held to these before, and no two may overlap.
+func (l *loop) claimed(name model.MemberName, addresses []model.HostPort) string {
+	if len(l.shards[name].Member.GatewayCIDRs) > 0 {
+		return ""
+	}
+	for _, other := range slices.Sorted(maps.Keys(l.shards)) {
+		declared := l.shards[other].Member.GatewayCIDRs
+		if other == name || len(declared) == 0 {
+			continue
+		}
+		for _, one := range addresses {
+			if ip, isIP := one.IP(); isIP && model.Within(declared, ip) {
+				return fmt.Sprintf("gateway %s is in the gateway CIDRs of member %s", one, other)
+			}
+		}
+	}
+	return ""
 }
 
 // demoted reports whether a member is used only where nobody else has an endpoint.
