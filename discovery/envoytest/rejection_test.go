@@ -5,8 +5,15 @@ package envoytest
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
+	"io"
+	"iter"
+	"net"
+	"os"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -119,6 +126,8 @@ func TestPeersAreRejected(t *testing.T) {
 		"silence":                       {raw(nil), "listener.in.downstream_pre_cx_timeout"},
 		"half a ClientHello":            {raw(whole[:len(whole)/2]), "listener.in.downstream_pre_cx_timeout"},
 		"a huge ClientHello":            {raw(huge(t, f.friend)), "tls_inspector.client_hello_too_large"},
+		"a ClientHello without end":     {func() (string, error) { return stream(f.friend.address, endless(), 0) }, "tls_inspector.client_hello_too_large"},
+		"a ClientHello that trickles":   {func() (string, error) { return stream(f.friend.address, byByte(whole), 200*time.Millisecond) }, "listener.in.downstream_pre_cx_timeout"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before, counted := f.quiet(), f.gateway.counters()[tc.counter]
@@ -147,4 +156,88 @@ func huge(t *testing.T, from peer) []byte {
 		config.NextProtos = append(config.NextProtos, fmt.Sprintf("%0200d", i))
 	}
 	return hello(t, config)
+}
+
+// endless yields a ClientHello that says it has 16 MiB, record after record.
+func endless() iter.Seq[[]byte] {
+	const size = 1 << 14
+	return func(yield func([]byte) bool) {
+		record := append([]byte{22, 3, 1, size >> 8, size & 0xff, 1, 0xff, 0xff, 0xff, 3, 3}, make([]byte, size-6)...)
+		for yield(record) {
+			record = append([]byte{22, 3, 1, size >> 8, size & 0xff}, make([]byte, size)...)
+		}
+	}
+}
+
+// byByte yields the bytes of a text, and the last one but one for ever.
+func byByte(text []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for i := 0; yield(text[i : i+1]); {
+			i = min(i+1, len(text)-2)
+		}
+	}
+}
+
+// stream sends piece after piece until the gateway closes the connection.
+func stream(address string, pieces iter.Seq[[]byte], every time.Duration) (string, error) {
+	conn, err := net.DialTimeout("tcp", address, patience)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(closed))
+	for piece := range pieces {
+		if _, err := conn.Write(piece); err != nil {
+			return "", err
+		}
+		if every > 0 {
+			pause(every)
+		}
+	}
+	return "", errors.New("the pieces ended")
+}
+
+// TestManyStrangersAtOnce is a neighbour of H10: strangers by the hundred that begin and
+// do not go on keep nobody out, and are all closed.
+func TestManyStrangersAtOnce(t *testing.T) {
+	t.Parallel()
+	f := newFortress(t)
+	f.letIn(t)
+	before, half := f.quiet(), hello(t, f.friend.config())
+	half = half[:len(half)/2]
+	const strangers = 300
+	var all sync.WaitGroup
+	var wrong atomic.Int64
+	begun := make(chan struct{}, strangers)
+	for range strangers {
+		all.Go(func() {
+			conn, err := net.DialTimeout("tcp", f.friend.address, patience)
+			begun <- struct{}{}
+			if err != nil {
+				wrong.Add(1)
+				return
+			}
+			defer conn.Close()
+			_ = conn.SetDeadline(time.Now().Add(2 * closed))
+			_, _ = conn.Write(half)
+			if told, err := io.ReadAll(conn); errors.Is(err, os.ErrDeadlineExceeded) || len(told) > 0 && told[0] != alert {
+				wrong.Add(1)
+			}
+		})
+	}
+	for range strangers {
+		<-begun
+	}
+	began := time.Now()
+	if told, err := f.friend.greet(); told != f.pod.address {
+		t.Errorf("beside them a member's gateway was told %q: %v", told, err)
+	}
+	t.Logf("figure: beside %d strangers a member's gateway was let in after %v", strangers, time.Since(began).Round(time.Millisecond))
+	before["pod"]++
+	before["cluster."+f.friend.sni+".upstream_cx_total"]++
+	all.Wait()
+	if wrong.Load() > 0 {
+		t.Errorf("%d of %d were not closed without a word", wrong.Load(), strangers)
+	}
+	f.untouched(t, before)
 }
