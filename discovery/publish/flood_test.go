@@ -36,6 +36,12 @@ func (r *rig) flood(t *testing.T) *flood {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
+	return newFlood(t, conn)
+}
+
+// newFlood begins to speak, and takes all that comes.
+func newFlood(t *testing.T, conn *tls.Conn) *flood {
+	t.Helper()
 	f := &flood{Framer: http2.NewFramer(conn, conn), conn: conn, ended: make(chan struct{}), answered: make(chan uint32, 1)}
 	if _, err := io.WriteString(conn, http2.ClientPreface); err != nil {
 		t.Fatal(err)
