@@ -1,0 +1,112 @@
+package watch
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestAFloodOfEndpoints is F55 by the limits of services and endpoints, which decide by
+// name: a million endpoints where there is time for that, and else a tenth, with a tenth
+// of the limits. Whatever order they come in, the same is left; memory is bounded; and
+// another member is watched as ever. It is not parallel: it looks at the heap.
+func TestAFloodOfEndpoints(t *testing.T) {
+	services, limits := 100, Limits{Endpoints: 10_000, Bytes: 64 << 20 / 10}
+	if os.Getenv("EASTWEST_FAULTS") == "all" {
+		services, limits = 1000, Limits{Endpoints: 100_000, Bytes: 64 << 20}
+	}
+	const slicesEach, endpointsEach = 10, 100
+	var summaries []string
+	for _, backwards := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			before := heap()
+			other := newRig(t, func(api *fakeAPI, _ *Options) { api.shop(1) })
+			r := newRig(t, func(api *fakeAPI, o *Options) {
+				o.Limits = limits
+				for i := range services {
+					name := fmt.Sprintf("s%04d", i)
+					api.put(kubeService("shop", name), kubeExport("shop", name))
+				}
+				api.intercept = func(w http.ResponseWriter, r *http.Request) bool {
+					if r.URL.Path != slicePath {
+						return false
+					}
+					w.Header().Set("Content-Type", acceptObjects)
+					for i := range services * slicesEach {
+						if backwards {
+							i = services*slicesEach - 1 - i
+						}
+						one := kubeSlice("shop", fmt.Sprintf("slice-%05d", i), fmt.Sprintf("s%04d", i/slicesEach), endpointsEach)
+						if _, err := w.Write(eventOf("ADDED", one)); err != nil {
+							return true
+						}
+					}
+					api.mu.Lock()
+					end := eventOf("BOOKMARK", api.bookmarkLocked(slicePath, true))
+					api.mu.Unlock()
+					_, _ = w.Write(end)
+					_ = http.NewResponseController(w).Flush()
+					<-r.Context().Done()
+					return true
+				}
+			})
+			other.put(kubeSlice("shop", "cart-1", "cart", 2))
+			other.want(t, "ready shop/cart=2")
+			after(time.Second)
+			r.hasProblem(t, ProblemEndpoints)
+			status := r.cluster.Status()
+			if status.Counts.OfferedEndpoints != limits.Endpoints || status.Counts.Bytes > limits.Bytes {
+				t.Errorf("got %+v", status.Counts)
+			}
+			whole := limits.Endpoints / slicesEach / endpointsEach
+			for i := range services {
+				want := 0
+				if i < whole {
+					want = slicesEach * endpointsEach
+				}
+				if one := fmt.Sprintf("shop/s%04d=%d", i, want); !slices.Contains(strings.Fields(r.summary()), one) {
+					t.Fatalf("no %s in %.200s", one, r.summary())
+				}
+			}
+			grown := int64(heap()) - int64(before)
+			t.Logf("figure: %d endpoints: %d KiB kept as counted, %d KiB on the heap", services*slicesEach*endpointsEach, status.Counts.Bytes>>10, grown>>10)
+			if grown > 2*int64(limits.Bytes) {
+				t.Errorf("%d KiB are on the heap", grown>>10)
+			}
+			summaries = append(summaries, r.summary())
+		})
+	}
+	if len(summaries) != 2 || summaries[0] != summaries[1] {
+		t.Error("the order in which endpoints came decides which are left")
+	}
+}
+
+// TestARedirectOfAMemberInUse is a neighbour of H07: a member that was read begins to
+// redirect everything, its identity first. Nothing is asked elsewhere, and what it
+// offered stays.
+func TestARedirectOfAMemberInUse(t *testing.T) {
+	for _, status := range []int{http.StatusMovedPermanently, http.StatusTemporaryRedirect, http.StatusPermanentRedirect} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				r := newRig(t, func(api *fakeAPI, _ *Options) { api.shop(3) })
+				r.want(t, "ready shop/cart=3")
+				r.answer("", status, "Location", "/elsewhere", "Refresh", "0; url=/elsewhere", "Alt-Svc", `h2="elsewhere:443"`)
+				r.say(slicePath, []byte{})
+				after(time.Minute)
+				r.want(t, "degraded shop/cart=3")
+				r.hasFault(t, ServerError, "", "redirects are not followed")
+				if r.seen("/elsewhere") != 0 {
+					t.Error("the redirect was followed")
+				}
+				r.answerAsUsual()
+				after(time.Minute)
+				r.want(t, "ready shop/cart=3")
+			})
+		})
+	}
+}
