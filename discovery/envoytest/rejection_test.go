@@ -3,6 +3,7 @@
 package envoytest
 
 import (
+	"bufio"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"io"
 	"iter"
 	"net"
+	"net/http"
 	"os"
 	"strings"
 	"sync"
@@ -195,6 +197,46 @@ func stream(address string, pieces iter.Seq[[]byte], every time.Duration) (strin
 		}
 	}
 	return "", errors.New("the pieces ended")
+}
+
+// TestPagesForEverybody: whoever reaches the port for health checks learns whether the
+// gateway is ready, and monitoring in the cluster how much it does. Nothing leads to the
+// rest of what Envoy tells its administrator.
+func TestPagesForEverybody(t *testing.T) {
+	t.Parallel()
+	f := newFortress(t)
+	for _, port := range []int{15021, 15090} {
+		for path, at := range map[string]int{
+			"/healthz/ready": 15021, "/stats/prometheus": 15090, "/stats": 0, "/ready": 0, "/config_dump": 0, "/clusters": 0, "/certs": 0,
+			"/listeners": 0, "/healthz/ready/../../config_dump": 0, "/stats/prometheus/../../config_dump": 0, "//config_dump": 0, "/": 0,
+		} {
+			want := http.StatusNotFound
+			if at == port {
+				want = http.StatusOK
+			}
+			for _, method := range []string{http.MethodGet, http.MethodPost} {
+				conn, err := net.DialTimeout("tcp", fmt.Sprintf("%s:%d", f.gateway.ip, port), patience)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_ = conn.SetDeadline(time.Now().Add(patience))
+				// By hand: a client would tidy the path.
+				fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", method, path)
+				response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				text, _ := io.ReadAll(response.Body)
+				conn.Close()
+				if got := response.StatusCode; got != want && (got != http.StatusMethodNotAllowed || method == http.MethodGet) {
+					t.Errorf("%s %s at %d: %d, want %d", method, path, port, got, want)
+				}
+				if names := strings.Contains(string(text), "sample"); names != (port == 15090 && path == "/stats/prometheus" && response.StatusCode == http.StatusOK) {
+					t.Errorf("%s %s at %d: it names a service: %v", method, path, port, names)
+				}
+			}
+		}
+	}
 }
 
 // TestManyStrangersAtOnce is a neighbour of H10: strangers by the hundred that begin and

@@ -131,7 +131,7 @@ func toldGateway(t *testing.T) told {
 	if err != nil || len(pods) != 1 {
 		t.Fatalf("gateway of cluster 1: %+v, %v", pods, err)
 	}
-	m, err := suite.Metrics(ctx, 1, pods[0], 15021, "/stats/prometheus")
+	m, err := suite.Metrics(ctx, 1, pods[0], 15090, "/stats/prometheus")
 	if err != nil {
 		t.Fatal(err)
 	}

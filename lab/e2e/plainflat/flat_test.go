@@ -117,7 +117,7 @@ func carried(t *testing.T) traffic {
 		pod := suite.AwaitPods(t, i, "eastwest-gateway", 1)[0]
 		ctx, cancel := rig.Bounded(t, 30*time.Second)
 		defer cancel()
-		m, err := suite.Metrics(ctx, i, pod, 15021, "/stats/prometheus")
+		m, err := suite.Metrics(ctx, i, pod, 15090, "/stats/prometheus")
 		if err != nil {
 			t.Fatal(err)
 		}
