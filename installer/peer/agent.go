@@ -13,8 +13,9 @@ import (
 	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
 )
 
-// AgentRules is the role of a consumer's agent: what it watches, and new tokens
-// for accounts of its own. It never reads Secrets.
+// AgentRules is the role of a consumer's agent: what it watches, and new tokens for its
+// own account. It never reads Secrets, and so it may not ask for a token of the account
+// of the consumer's istiod, which does.
 func AgentRules(consumer string) Role {
 	return Role{
 		ClusterWide: []rbacv1.PolicyRule{
@@ -25,7 +26,7 @@ func AgentRules(consumer string) Role {
 		},
 		AtAccount: []rbacv1.PolicyRule{{
 			APIGroups: []string{""}, Resources: []string{"serviceaccounts/token"}, Verbs: []string{"create"},
-			ResourceNames: []string{Account{Reader: Agent, Consumer: consumer}.name(), Account{Reader: Istiod, Consumer: consumer}.name()},
+			ResourceNames: []string{Account{Reader: Agent, Consumer: consumer}.name()},
 		}},
 	}
 }
