@@ -133,6 +133,7 @@ func (c *Cluster) refresh() {
 	for _, object := range list {
 		maps.Copy(ports, portsOf(object))
 	}
+	ports = held(ports, c.ports)
 	if !maps.Equal(ports, c.ports) {
 		c.ports = ports
 	}
