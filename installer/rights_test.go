@@ -109,7 +109,8 @@ func TestRights(t *testing.T) {
 		t.Errorf("values widen the rights of the agent: %v, then %v", agent, everything)
 	}
 	for _, values := range []render.Values{
-		{"network": "n"}, {"network": "n", "mode": "ambient"},
+		{"network": "n"},
+		{"network": "n", "mode": "ambient"},
 		{"network": "n", "dataplane": "envoy", "member": "east", "trustDomain": "cluster.local", "image": "x", "agent": map[string]any{"host": "h"}},
 	} {
 		if found := ofChart(t, "eastwest-gateway", "eastwest-gateway", values); len(found) > 0 {
@@ -151,7 +152,9 @@ func TestRights(t *testing.T) {
 		if slices.Contains(one.rule.Resources, "serviceaccounts/token") && !slices.Equal(one.rule.ResourceNames, []string{"agent-west"}) {
 			t.Errorf("an agent may ask for tokens of %v", one.rule.ResourceNames)
 		}
-		if slices.ContainsFunc(one.rule.Resources, func(resource string) bool { return strings.HasPrefix(resource, "pods/") || strings.HasPrefix(resource, "nodes/") }) {
+		if slices.ContainsFunc(one.rule.Resources, func(resource string) bool {
+			return strings.HasPrefix(resource, "pods/") || strings.HasPrefix(resource, "nodes/")
+		}) {
 			t.Errorf("an agent has %v", one.rule)
 		}
 	}
