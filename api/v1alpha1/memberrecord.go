@@ -104,7 +104,8 @@ type MemberRecord struct {
 	PodCIDRs []string `json:"podCIDRs,omitempty"`
 	// GatewayCIDRs are where the member's gateway is, by an address or by what its
 	// DNS name stands for; with any other address it gets no traffic from other
-	// networks. Empty: not declared.
+	// networks, and no member that declares none gets any with one of these. Empty: not
+	// declared.
 	GatewayCIDRs []string `json:"gatewayCIDRs,omitempty"`
 	// Namespaces says whose exports are taken.
 	Namespaces NamespaceRules `json:"namespaces,omitempty"`

@@ -13,9 +13,12 @@ import (
 	"testing"
 	"time"
 
+	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	discoveryv1 "k8s.io/api/discovery/v1"
+	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
+	"github.com/eastwest-mesh/eastwest/discovery/model"
+	"github.com/eastwest-mesh/eastwest/internal/testapi"
 )
 
 // hostile answers the first list of slices by a function and everything else as usual.
@@ -283,5 +286,40 @@ func TestPagesAreReadPieceByPiece(t *testing.T) {
 		if grown := after.TotalAlloc - before.TotalAlloc; grown > 160<<20 {
 			t.Errorf("%s: %d MiB were allocated", name, grown>>20)
 		}
+	}
+}
+
+// TestDeniedNamespacesOfARealAPIServer is H01: of kube-system nothing is even sent, and
+// default/kubernetes, which every cluster has, is taken by no rule.
+func TestDeniedNamespacesOfARealAPIServer(t *testing.T) {
+	t.Parallel()
+	system, kubernetes := model.ServiceKey{Namespace: kubeSystem, Name: "kube-dns"}, model.ServiceKey{Namespace: "default", Name: "kubernetes"}
+	r := newRealRig(t, testapi.Config(t), defaultTiming, func(o *Options) {
+		o.Record.Namespaces.Allow = nil
+		for _, key := range []model.ServiceKey{system, kubernetes} {
+			o.Exports = append(o.Exports, v1alpha1.ExportRule{Namespace: key.Namespace, Name: key.Name})
+		}
+	})
+	dns := kubeService(system.Namespace, system.Name)
+	dns.Spec.ClusterIP = ""
+	if _, err := r.kube.CoreV1().Services(kubeSystem).Create(t.Context(), dns, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.kube.DiscoveryV1().EndpointSlices(kubeSystem).Create(t.Context(), kubeSlice(kubeSystem, "kube-dns-1", "kube-dns", 2), metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	r.shop(t, 3) // comes later, so whatever came before has been seen
+	r.untilEndpoints(t, "cart", 3)
+	for key := range r.last().Services {
+		if key.Namespace == kubeSystem || key == kubernetes {
+			t.Errorf("%v is offered", key)
+		}
+	}
+	if got := r.cluster.Explain(system); got.Service || got.Slices > 0 {
+		t.Errorf("the server sent of kube-system: %+v", got)
+	}
+	got := r.cluster.Explain(kubernetes)
+	if !got.Service || got.Offered > 0 || got.Problem == nil || got.Problem.Reason != ProblemNamespaceDenied || !got.Problem.Withheld {
+		t.Errorf("default/kubernetes: %+v", got)
 	}
 }
