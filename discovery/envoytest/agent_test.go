@@ -133,7 +133,9 @@ func (a *agent) start() {
 	a.publishLocked(true)
 	ctx, cancel := context.WithCancel(context.Background())
 	var served sync.WaitGroup
-	served.Go(func() { _ = a.publisher.Serve(ctx, a.listener) })
+	// Whoever kills it at once takes it away before this has begun.
+	publisher, tracked := a.publisher, a.listener
+	served.Go(func() { _ = publisher.Serve(ctx, tracked) })
 	a.stop = func() {
 		cancel()
 		served.Wait()

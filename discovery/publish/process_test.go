@@ -169,8 +169,18 @@ func TestFloodsOfAProcess(t *testing.T) {
 	for _, tc := range []struct {
 		name string
 		send func(f *flood) error
+		// ends is true where the stream must be ended.
+		ends bool
 	}{
-		{"a message of 100 MiB", func(f *flood) error {
+		{"a message of 100 MiB, as much of it as is asked for", func(f *flood) error {
+			if err := f.begin(1); err != nil {
+				return err
+			}
+			const size = 100 << 20
+			head := []byte{0, size >> 24, size >> 16 & 0xff, size >> 8 & 0xff, size & 0xff}
+			return f.WriteData(1, false, append(head, make([]byte, 8<<10)...))
+		}, true},
+		{"a message of 100 MiB, whatever is asked for", func(f *flood) error {
 			if err := f.begin(1); err != nil {
 				return err
 			}
@@ -183,7 +193,7 @@ func TestFloodsOfAProcess(t *testing.T) {
 				head = nil
 			}
 			return nil
-		}},
+		}, false},
 		{"100,000 frames of settings", func(f *flood) error {
 			for range frames {
 				if err := f.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1 << 20}); err != nil {
@@ -191,7 +201,7 @@ func TestFloodsOfAProcess(t *testing.T) {
 				}
 			}
 			return nil
-		}},
+		}, false},
 		{"50,000 streams that are reset at once", func(f *flood) error {
 			for id := uint32(1); id < frames; id += 2 {
 				if err := f.begin(id); err != nil {
@@ -202,14 +212,14 @@ func TestFloodsOfAProcess(t *testing.T) {
 				}
 			}
 			return nil
-		}},
+		}, false},
 		{"a head without end", func(f *flood) error {
 			err := f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: []byte{0x82}})
 			for i := 0; i < frames && err == nil; i++ {
 				err = f.WriteContinuation(1, false, bytes.Repeat([]byte{0, 1, 'a', 1, 'b'}, 200))
 			}
 			return err
-		}},
+		}, false},
 		{"heads that unpack to much more", func(f *flood) error {
 			var block bytes.Buffer
 			encoder := hpack.NewEncoder(&block)
@@ -225,7 +235,7 @@ func TestFloodsOfAProcess(t *testing.T) {
 				}
 			}
 			return nil
-		}},
+		}, false},
 		{"a message in frames of a byte", func(f *flood) error {
 			if err := f.begin(1); err != nil {
 				return err
@@ -235,7 +245,7 @@ func TestFloodsOfAProcess(t *testing.T) {
 				err = f.WriteData(1, false, []byte{'x'})
 			}
 			return err
-		}},
+		}, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			p := served(t)
@@ -249,6 +259,14 @@ func TestFloodsOfAProcess(t *testing.T) {
 			}
 			if err := tc.send(f); err != nil && !turnedAway(err) {
 				t.Errorf("sending ended with %v", err)
+			}
+			if tc.ends {
+				select {
+				case <-f.answered:
+				case <-f.ended:
+				case <-time.After(10 * time.Second):
+					t.Error("the stream was not ended")
+				}
 			}
 			p.serves(t)
 			now, most := p.memory(t)

@@ -95,7 +95,18 @@ func TestARedirectOfAMemberInUse(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				r := newRig(t, func(api *fakeAPI, _ *Options) { api.shop(3) })
 				r.want(t, "ready shop/cart=3")
-				r.answer("", status, "Location", "/elsewhere", "Refresh", "0; url=/elsewhere", "Alt-Svc", `h2="elsewhere:443"`)
+				r.do(func() {
+					r.intercept = func(w http.ResponseWriter, r *http.Request) bool {
+						if r.URL.Path == "/elsewhere" {
+							return true
+						}
+						w.Header().Set("Location", "/elsewhere")
+						w.Header().Set("Refresh", "0; url=/elsewhere")
+						w.Header().Set("Alt-Svc", `h2="elsewhere:443"`)
+						w.WriteHeader(status)
+						return true
+					}
+				})
 				r.say(slicePath, []byte{})
 				after(time.Minute)
 				r.want(t, "degraded shop/cart=3")
