@@ -323,3 +323,26 @@ func TestDeniedNamespacesOfARealAPIServer(t *testing.T) {
 		t.Errorf("default/kubernetes: %+v", got)
 	}
 }
+
+// FuzzPages reads a page of every resource out of anything: it is read or refused.
+func FuzzPages(f *testing.F) {
+	f.Add(empties(64))
+	f.Add(envelope("EndpointSliceList", &discoveryv1.EndpointSliceList{Items: []discoveryv1.EndpointSlice{*kubeSlice("shop", "cart-1", "cart", 2)}}))
+	f.Add([]byte(`{"kind":"ServiceExportList","metadata":{"resourceVersion":"1"},"items":[{"metadata":{"name":"cart"}},null]}`))
+	f.Add([]byte(`{"kind":"ServiceExportList","items":null}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		for _, one := range watched(&policy{}) {
+			count := 0
+			_, err := one.decodeList(raw, func(object metav1.Object) {
+				count++
+				one.pack(object)
+			})
+			if err != nil && !errors.Is(err, errGarbled) && !errors.Is(err, errTooLarge) && !errors.Is(err, io.EOF) {
+				t.Errorf("%s: %v", one.name, err)
+			}
+			if count > len(raw) {
+				t.Errorf("%s: %d objects of %d bytes", one.name, count, len(raw))
+			}
+		}
+	})
+}
