@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/eastwest-mesh/eastwest/discovery/model"
+	"github.com/eastwest-mesh/eastwest/internal/fakeapi"
 )
 
 // BenchmarkBytesPerEndpoint keeps 10,000 endpoints, in slices of two sizes, and
@@ -23,7 +24,7 @@ func BenchmarkBytesPerEndpoint(b *testing.B) {
 					n := i*size + j
 					slice.Endpoints[j].Addresses[0] = fmt.Sprintf("10.%d.%d.%d", 1+n/65536, n/256%256, n%256)
 				}
-				raws = append(raws, envelope("EndpointSlice", slice))
+				raws = append(raws, fakeapi.Envelope("EndpointSlice", slice))
 			}
 			resource := watched(anywhere)[ofSlices]
 			for range b.N {
@@ -56,7 +57,7 @@ func heap() uint64 {
 func BenchmarkEvent(b *testing.B) {
 	for _, count := range []int{100, 1000} {
 		b.Run(fmt.Sprintf("%d services", count), func(b *testing.B) {
-			c, err := New(Options{Record: record(), Config: (&fakeAPI{}).config()})
+			c, err := New(Options{Record: record(), Config: (&fakeapi.Server{}).Config()})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -76,7 +77,7 @@ func BenchmarkEvent(b *testing.B) {
 			for i := range raws {
 				slice := kubeSlice("shop", "service-7-1", "service-7", 100)
 				slice.Endpoints[0].Addresses[0] = fmt.Sprintf("10.9.0.%d", i+1)
-				raws[i] = envelope("EndpointSlice", slice)
+				raws[i] = fakeapi.Envelope("EndpointSlice", slice)
 			}
 			c.step(b.Context(), time.Now())
 			b.ReportAllocs()

@@ -11,11 +11,12 @@ import (
 
 	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
 	"github.com/eastwest-mesh/eastwest/discovery/model"
+	"github.com/eastwest-mesh/eastwest/internal/fakeapi"
 )
 
 func TestAMemberJoinsAndChanges(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, func(api *fakeAPI, _ *Options) { api.shop(3) })
+		r := newRig(t, func(api *fakeapi.Server, _ *Options) { shop(api, 3) })
 		r.want(t, "ready shop/cart=3")
 		if first := r.first(); first.Member.State != model.Joining || len(first.Services) != 0 {
 			t.Errorf("first came %v", first)
@@ -26,12 +27,12 @@ func TestAMemberJoinsAndChanges(t *testing.T) {
 			t.Errorf("got %+v", offer)
 		}
 		before := r.changes()
-		r.put(kubeService("shop", "pay"), kubeSlice("shop", "pay-1", "pay", 2))
+		r.Put(kubeService("shop", "pay"), kubeSlice("shop", "pay-1", "pay", 2))
 		r.want(t, "ready shop/cart=3")
 		if r.changes() != before {
 			t.Error("a service that is not exported made an offer")
 		}
-		r.put(kubeExport("shop", "pay"))
+		r.Put(kubeExport("shop", "pay"))
 		r.want(t, "ready shop/cart=3 shop/pay=2")
 		if got := r.last().Services[cart]; got != offer {
 			t.Error("an unchanged service is not shared between shards")
@@ -39,13 +40,13 @@ func TestAMemberJoinsAndChanges(t *testing.T) {
 		if diff := cmp.Diff([]model.ServiceKey{{Namespace: "shop", Name: "pay"}}, r.lastChanged()); diff != "" {
 			t.Errorf("changed (-want +got)\n%s", diff)
 		}
-		r.put(kubeSlice("shop", "cart-1", "cart", 5))
+		r.Put(kubeSlice("shop", "cart-1", "cart", 5))
 		r.want(t, "ready shop/cart=5 shop/pay=2")
-		r.delete(kubeSlice("shop", "cart-1", "cart", 5))
+		r.Delete(kubeSlice("shop", "cart-1", "cart", 5))
 		r.want(t, "ready shop/cart=0 shop/pay=2")
-		r.delete(kubeExport("shop", "cart"))
+		r.Delete(kubeExport("shop", "cart"))
 		r.want(t, "ready shop/pay=2")
-		r.delete(kubeService("shop", "pay"))
+		r.Delete(kubeService("shop", "pay"))
 		r.want(t, "ready")
 		if problems := r.cluster.Status().Problems; len(problems) != 1 || problems[0].Reason != ProblemNoService {
 			t.Errorf("got %+v", problems)
@@ -56,9 +57,9 @@ func TestAMemberJoinsAndChanges(t *testing.T) {
 // TestEqualObjectsAreSilent rewrites objects with other metadata only.
 func TestEqualObjectsAreSilent(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, func(api *fakeAPI, _ *Options) { api.shop(3) })
+		r := newRig(t, func(api *fakeapi.Server, _ *Options) { shop(api, 3) })
 		before := r.count()
-		r.shop(3)
+		shop(r.Server, 3)
 		r.live(10 * time.Minute)
 		r.want(t, "ready shop/cart=3")
 		if r.count() != before {
@@ -69,28 +70,28 @@ func TestEqualObjectsAreSilent(t *testing.T) {
 
 func TestASliceMovesToAnotherService(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, func(api *fakeAPI, _ *Options) {
-			api.shop(3)
-			api.put(kubeService("shop", "pay"), kubeExport("shop", "pay"))
+		r := newRig(t, func(api *fakeapi.Server, _ *Options) {
+			shop(api, 3)
+			api.Put(kubeService("shop", "pay"), kubeExport("shop", "pay"))
 		})
-		r.put(kubeSlice("shop", "cart-1", "pay", 3))
+		r.Put(kubeSlice("shop", "cart-1", "pay", 3))
 		r.want(t, "ready shop/cart=0 shop/pay=3")
 	})
 }
 
 func TestPolicyExports(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, func(api *fakeAPI, o *Options) {
+		r := newRig(t, func(api *fakeapi.Server, o *Options) {
 			o.Exports = []v1alpha1.ExportRule{{Namespace: "shop", Name: "*"}, {Namespace: "bank", Name: "gold"}}
 			for _, one := range []model.ServiceKey{{Namespace: "shop", Name: "cart"}, {Namespace: "bank", Name: "gold"}, {Namespace: "bank", Name: "dust"}} {
-				api.put(kubeService(one.Namespace, one.Name), kubeSlice(one.Namespace, one.Name+"-1", one.Name, 1))
+				api.Put(kubeService(one.Namespace, one.Name), kubeSlice(one.Namespace, one.Name+"-1", one.Name, 1))
 			}
 		})
 		r.want(t, "ready bank/gold=1 shop/cart=1")
 		if got := r.last().Services[cart].Exported; !got.Equal(time.Unix(1000, 0)) {
 			t.Errorf("exported at %v, not when the Service was made", got)
 		}
-		r.put(kubeExport("shop", "cart"))
+		r.Put(kubeExport("shop", "cart"))
 		r.want(t, "ready bank/gold=1 shop/cart=1")
 		if got := r.last().Services[cart].Exported; !got.Equal(time.Unix(2000, 0)) {
 			t.Errorf("exported at %v, not when the ServiceExport was made", got)
@@ -115,7 +116,7 @@ func TestStopKeepsAndLeaveRemoves(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				r := newRig(t, func(api *fakeAPI, _ *Options) { api.shop(3) })
+				r := newRig(t, func(api *fakeapi.Server, _ *Options) { shop(api, 3) })
 				r.want(t, "ready shop/cart=3")
 				tc.end(r)
 				<-r.done
@@ -132,13 +133,13 @@ func TestStopKeepsAndLeaveRemoves(t *testing.T) {
 func TestTheLastShardIsKeptUntilTheMemberWasListed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		offer := &model.Offer{Key: cart, Slices: []*model.Slice{{Name: "cart-1", Endpoints: make([]model.Endpoint, 4)}}}
-		r := newRig(t, func(api *fakeAPI, o *Options) {
-			api.shop(3)
-			api.refusing = true
+		r := newRig(t, func(api *fakeapi.Server, o *Options) {
+			shop(api, 3)
+			api.Refusing = true
 			o.Last = &model.Shard{Services: map[model.ServiceKey]*model.Offer{cart: offer}}
 		})
 		r.want(t, "degraded shop/cart=4")
-		r.do(func() { r.refusing = false })
+		r.Do(func() { r.Refusing = false })
 		after(6 * time.Second)
 		r.want(t, "ready shop/cart=3")
 	})
@@ -178,10 +179,10 @@ func TestGateways(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				r := newRig(t, func(api *fakeAPI, o *Options) {
+				r := newRig(t, func(api *fakeapi.Server, o *Options) {
 					o.Record.Advertised, o.Record.GatewayCIDRs = tc.advertised, tc.cidrs
 					if tc.service != nil {
-						api.put(tc.service)
+						api.Put(tc.service)
 					}
 				})
 				r.want(t, "ready")

@@ -13,39 +13,42 @@ import (
 
 	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
 	"github.com/eastwest-mesh/eastwest/discovery/model"
+	"github.com/eastwest-mesh/eastwest/internal/fakeapi"
 )
 
 // serving makes the API of GKE one that is served.
-func serving(api *fakeAPI, _ *Options) { api.objects[gkePath] = map[string]metav1.Object{} }
+func serving(api *fakeapi.Server, _ *Options) {
+	api.Objects[fakeapi.GKEPath] = map[string]metav1.Object{}
+}
 
 func TestAnExportInEitherDialectIsTheSameFact(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newRig(t, serving)
-		r.put(kubeService("shop", "cart"), kubeSlice("shop", "cart-1", "cart", 2), gkeExport("shop", "cart"))
+		r.Put(kubeService("shop", "cart"), kubeSlice("shop", "cart-1", "cart", 2), gkeExport("shop", "cart"))
 		r.want(t, "ready shop/cart=2")
 		if got := r.last().Services[cart]; got.By != model.GKE || got.Exported.Unix() != 1500 {
 			t.Errorf("exported by %d at %s", got.By, got.Exported)
 		}
 		labelled := kubeExport("shop", "cart")
 		labelled.Spec.ExportedLabels = map[string]string{"team": "shop"}
-		r.put(labelled)
+		r.Put(labelled)
 		r.want(t, "ready shop/cart=2")
 		if got := r.last().Services[cart]; got.By != model.GKE|model.Upstream || got.Exported.Unix() != 1500 || got.Traits.Labels["team"] != "shop" {
 			t.Errorf("in both dialects it is %+v", got)
 		}
-		r.delete(labelled)
+		r.Delete(labelled)
 		r.want(t, "ready shop/cart=2")
-		r.delete(gkeExport("shop", "cart"))
+		r.Delete(gkeExport("shop", "cart"))
 		r.want(t, "ready")
 	})
 }
 
 func TestADialectThatMayNotBeReadIsNone(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, func(api *fakeAPI, _ *Options) {
-			api.shop(3)
-			api.intercept = func(w http.ResponseWriter, r *http.Request) bool {
-				if r.URL.Path != gkePath {
+		r := newRig(t, func(api *fakeapi.Server, _ *Options) {
+			shop(api, 3)
+			api.Intercept = func(w http.ResponseWriter, r *http.Request) bool {
+				if r.URL.Path != fakeapi.GKEPath {
 					return false
 				}
 				http.Error(w, "no", http.StatusForbidden)
@@ -58,14 +61,14 @@ func TestADialectThatMayNotBeReadIsNone(t *testing.T) {
 
 func TestADialectThatVanishesTakesOnlyItsOwnExportsAlong(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, func(api *fakeAPI, o *Options) {
-			api.shop(3)
+		r := newRig(t, func(api *fakeapi.Server, o *Options) {
+			shop(api, 3)
 			serving(api, o)
 		})
-		r.put(kubeService("shop", "pay"), gkeExport("shop", "pay"))
+		r.Put(kubeService("shop", "pay"), gkeExport("shop", "pay"))
 		r.want(t, "ready shop/cart=3 shop/pay=0")
-		r.do(func() { delete(r.objects, gkePath) })
-		r.say(gkePath, []byte{})
+		r.Do(func() { delete(r.Objects, fakeapi.GKEPath) })
+		r.Say(fakeapi.GKEPath, []byte{})
 		after(time.Second)
 		r.hasFault(t, Missing, "serviceexports.net.gke.io", "")
 		r.want(t, "degraded shop/cart=3 shop/pay=0")
@@ -202,10 +205,10 @@ func TestANameAloneCannotBeExported(t *testing.T) {
 		r := newRig(t, nil)
 		alias := kubeService("shop", "cart")
 		alias.Spec = corev1.ServiceSpec{Type: corev1.ServiceTypeExternalName, ExternalName: "example.com"}
-		r.put(alias, kubeExport("shop", "cart"))
+		r.Put(alias, kubeExport("shop", "cart"))
 		r.want(t, "ready")
 		r.hasProblem(t, ProblemServiceType)
-		r.put(kubeService("shop", "cart"))
+		r.Put(kubeService("shop", "cart"))
 		r.want(t, "ready shop/cart=0")
 	})
 }
@@ -229,12 +232,12 @@ func TestWhoComesFirst(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				r := newRig(t, func(api *fakeAPI, o *Options) {
-					api.shop(1)
+				r := newRig(t, func(api *fakeapi.Server, o *Options) {
+					shop(api, 1)
 					o.Exports = tc.rules
 					export := kubeExport("shop", "cart")
 					export.Annotations = map[string]string{v1alpha1.AnnotationPrefer: tc.said}
-					api.put(export)
+					api.Put(export)
 				})
 				after(time.Second)
 				offer := r.last().Services[model.ServiceKey{Namespace: "shop", Name: "cart"}]

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/eastwest-mesh/eastwest/discovery/model"
+	"github.com/eastwest-mesh/eastwest/internal/fakeapi"
 )
 
 // hasFault requires one fault with a reason, of a resource and with a text.
@@ -29,22 +30,22 @@ func (r *rig) hasFault(t *testing.T, reason Reason, resource, text string) {
 // TestTheAPIServerDiesAndComesBack is F01, and F05 for the attempts in between.
 func TestTheAPIServerDiesAndComesBack(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, func(api *fakeAPI, _ *Options) { api.shop(20) })
+		r := newRig(t, func(api *fakeapi.Server, _ *Options) { shop(api, 20) })
 		r.want(t, "ready shop/cart=20")
 		before := r.changes()
-		r.do(func() { r.refusing, r.dials = true, 0 })
-		r.cut()
+		r.Do(func() { r.Refusing, r.Dials = true, 0 })
+		r.Cut()
 		after(time.Second)
 		r.want(t, "degraded shop/cart=20")
 		r.hasFault(t, Unreachable, "", "connection refused")
 		after(10 * time.Minute)
 		// One at a time, and on average every half of the longest pause.
-		if dials := r.dialled(); dials > 400 || dials < 60 {
+		if dials := r.Dialled(); dials > 400 || dials < 60 {
 			t.Errorf("%d attempts in 10 minutes", dials)
 		}
 		after(5 * time.Minute)
 		r.want(t, "stale shop/cart=20")
-		r.do(func() { r.refusing = false })
+		r.Do(func() { r.Refusing = false })
 		after(5*time.Second + 500*time.Millisecond)
 		r.want(t, "ready shop/cart=20")
 		if r.changes() != before {
@@ -56,7 +57,7 @@ func TestTheAPIServerDiesAndComesBack(t *testing.T) {
 // TestAWatchThatEndsProperlyIsNoFault is what every API server does each half hour.
 func TestAWatchThatEndsProperlyIsNoFault(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, func(api *fakeAPI, _ *Options) { api.shop(3) })
+		r := newRig(t, func(api *fakeapi.Server, _ *Options) { shop(api, 3) })
 		before := r.count()
 		r.live(30 * time.Minute)
 		once := func(want int) {
@@ -68,12 +69,12 @@ func TestAWatchThatEndsProperlyIsNoFault(t *testing.T) {
 			}
 		}
 		once(0)
-		for _, path := range []string{servicePath, slicePath, exportPath, gatewayPath} {
-			r.say(path, []byte{})
+		for _, path := range []string{fakeapi.ServicePath, fakeapi.SlicePath, fakeapi.ExportPath} {
+			r.Say(path, []byte{})
 		}
 		after(time.Second)
 		once(1)
-		r.put(kubeSlice("shop", "cart-1", "cart", 4))
+		r.Put(kubeSlice("shop", "cart-1", "cart", 4))
 		r.want(t, "ready shop/cart=4")
 		if r.count() != before+1 {
 			t.Errorf("%d offers", r.count()-before)
@@ -84,30 +85,30 @@ func TestAWatchThatEndsProperlyIsNoFault(t *testing.T) {
 // TestAnotherClusterAtTheSameAddress is F14.
 func TestAnotherClusterAtTheSameAddress(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, func(api *fakeAPI, _ *Options) { api.shop(3) })
+		r := newRig(t, func(api *fakeapi.Server, _ *Options) { shop(api, 3) })
 		after(time.Second)
 		r.want(t, "ready shop/cart=3")
-		r.do(func() {
-			r.uid, r.refusing = "uid-2", true
-			clear(r.objects[slicePath])
+		r.Do(func() {
+			r.UID, r.Refusing = "uid-2", true
+			clear(r.Objects[fakeapi.SlicePath])
 		})
-		r.cut()
+		r.Cut()
 		synctest.Wait()
-		r.put(kubeService("shop", "evil"), kubeExport("shop", "evil"))
-		r.do(func() { r.refusing = false })
+		r.Put(kubeService("shop", "evil"), kubeExport("shop", "evil"))
+		r.Do(func() { r.Refusing = false })
 		after(6 * time.Second)
 		if got := r.last().Member.State; got != model.Quarantined || len(r.last().Services) > 1 {
 			t.Fatalf("got %s", r.summary())
 		}
 		r.hasFault(t, IdentityChanged, "", "another cluster")
-		r.put(kubeSlice("shop", "cart-1", "cart", 9))
+		r.Put(kubeSlice("shop", "cart-1", "cart", 9))
 		after(5 * time.Minute)
 		if got := sizeOf(r.last().Services[cart].Slices); got != 3 {
 			t.Fatalf("%d endpoints: something was imported", got)
 		}
 		after(10 * time.Minute)
 		r.want(t, "quarantined")
-		r.do(func() { r.uid = "uid-1" })
+		r.Do(func() { r.UID = "uid-1" })
 		after(6 * time.Second)
 		r.want(t, "ready shop/cart=9 shop/evil=0")
 	})
@@ -116,13 +117,13 @@ func TestAnotherClusterAtTheSameAddress(t *testing.T) {
 // TestTheWrongClusterFromTheStart is F14 without any event before.
 func TestTheWrongClusterFromTheStart(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, func(api *fakeAPI, _ *Options) {
-			api.shop(3)
-			api.uid = "uid-2"
+		r := newRig(t, func(api *fakeapi.Server, _ *Options) {
+			shop(api, 3)
+			api.UID = "uid-2"
 		})
 		after(time.Minute)
 		r.want(t, "quarantined")
-		if r.seen(slicePath) != 0 {
+		if r.Seen(fakeapi.SlicePath) != 0 {
 			t.Error("endpoints were asked for")
 		}
 	})
@@ -144,17 +145,17 @@ func TestAListThatLostMuchIsConfirmed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				r := newRig(t, func(api *fakeAPI, _ *Options) { api.shop(tc.before) })
+				r := newRig(t, func(api *fakeapi.Server, _ *Options) { shop(api, tc.before) })
 				full := fmt.Sprintf("shop/cart=%d", tc.before)
 				small := fmt.Sprintf("shop/cart=%d", tc.after)
 				r.want(t, "ready "+full)
-				r.do(func() {
-					r.objects[slicePath] = map[string]metav1.Object{}
+				r.Do(func() {
+					r.Objects[fakeapi.SlicePath] = map[string]metav1.Object{}
 					if tc.after > 0 {
-						r.objects[slicePath]["shop/cart-1"] = kubeSlice("shop", "cart-1", "cart", tc.after)
+						r.Objects[fakeapi.SlicePath]["shop/cart-1"] = kubeSlice("shop", "cart-1", "cart", tc.after)
 					}
 				})
-				expire(r, slicePath)
+				expire(r, fakeapi.SlicePath)
 				after(time.Second)
 				if !tc.held {
 					r.want(t, "ready "+small)
@@ -163,7 +164,7 @@ func TestAListThatLostMuchIsConfirmed(t *testing.T) {
 				r.want(t, "degraded "+full)
 				r.hasFault(t, ListHeld, "endpointslices.discovery.k8s.io", "")
 				if tc.again {
-					r.do(func() { r.objects[slicePath]["shop/cart-1"] = kubeSlice("shop", "cart-1", "cart", tc.before) })
+					r.Do(func() { r.Objects[fakeapi.SlicePath]["shop/cart-1"] = kubeSlice("shop", "cart-1", "cart", tc.before) })
 					small = full
 				}
 				after(5 * time.Second)
@@ -175,21 +176,21 @@ func TestAListThatLostMuchIsConfirmed(t *testing.T) {
 
 // expire ends the watches of a path as a server does that forgot the revision.
 func expire(r *rig, path string) {
-	status := metav1Status{code: http.StatusGone, message: "too old resource version"}
-	if inJSON(path) {
-		r.say(path, fmt.Appendf(nil, `{"type":"ERROR","object":{"kind":"Status","code":%d,"message":%q}}`, status.code, status.message))
+	const message = "too old resource version"
+	if path == fakeapi.ExportPath {
+		r.Say(path, fmt.Appendf(nil, `{"type":"ERROR","object":{"kind":"Status","code":%d,"message":%q}}`, http.StatusGone, message))
 		return
 	}
-	r.say(path, frame("ERROR", status.envelope()))
+	r.Say(path, fakeapi.Frame("ERROR", fakeapi.Status(http.StatusGone, message)))
 }
 
 func TestListsOfOtherResourcesAreConfirmedToo(t *testing.T) {
 	t.Parallel()
-	for _, path := range []string{servicePath, exportPath} {
+	for _, path := range []string{fakeapi.ServicePath, fakeapi.ExportPath} {
 		t.Run(path, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				r := newRig(t, func(api *fakeAPI, _ *Options) { api.shop(20) })
-				r.do(func() { clear(r.objects[path]) })
+				r := newRig(t, func(api *fakeapi.Server, _ *Options) { shop(api, 20) })
+				r.Do(func() { clear(r.Objects[path]) })
 				expire(r, path)
 				after(time.Second)
 				r.want(t, "degraded shop/cart=20")
@@ -202,8 +203,8 @@ func TestListsOfOtherResourcesAreConfirmedToo(t *testing.T) {
 
 func TestDeletesAreNeverHeld(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, func(api *fakeAPI, _ *Options) { api.shop(200) })
-		r.delete(kubeSlice("shop", "cart-1", "cart", 0))
+		r := newRig(t, func(api *fakeapi.Server, _ *Options) { shop(api, 200) })
+		r.Delete(kubeSlice("shop", "cart-1", "cart", 0))
 		r.want(t, "ready shop/cart=0")
 	})
 }
@@ -211,14 +212,14 @@ func TestDeletesAreNeverHeld(t *testing.T) {
 // TestTheStoreGoesBackInTime is F13.
 func TestTheStoreGoesBackInTime(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, func(api *fakeAPI, _ *Options) { api.shop(5) })
-		r.put(kubeSlice("shop", "cart-2", "cart", 1))
+		r := newRig(t, func(api *fakeapi.Server, _ *Options) { shop(api, 5) })
+		r.Put(kubeSlice("shop", "cart-2", "cart", 1))
 		r.want(t, "ready shop/cart=6")
-		r.do(func() {
-			delete(r.objects[slicePath], "shop/cart-2")
-			r.revision = 50
+		r.Do(func() {
+			delete(r.Objects[fakeapi.SlicePath], "shop/cart-2")
+			r.Revision = 50
 		})
-		r.cut()
+		r.Cut()
 		after(time.Second)
 		r.want(t, "ready shop/cart=5")
 	})
@@ -227,19 +228,19 @@ func TestTheStoreGoesBackInTime(t *testing.T) {
 // TestARevokedToken is F17.
 func TestARevokedToken(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, func(api *fakeAPI, _ *Options) { api.shop(3) })
+		r := newRig(t, func(api *fakeapi.Server, _ *Options) { shop(api, 3) })
 		r.want(t, "ready shop/cart=3")
-		r.answer("", http.StatusUnauthorized)
-		r.cut()
+		answer(r.Server, "", http.StatusUnauthorized)
+		r.Cut()
 		after(15 * time.Second)
 		r.want(t, "degraded shop/cart=3")
 		r.hasFault(t, Unauthorized, "", "list namespaces")
-		before := r.seen("")
+		before := r.Seen("")
 		after(10 * time.Minute)
-		if got := r.seen("") - before; got > 20 {
+		if got := r.Seen("") - before; got > 20 {
 			t.Errorf("%d requests in 10 minutes", got)
 		}
-		r.answerAsUsual()
+		answerAsUsual(r.Server)
 		after(31 * time.Second)
 		r.want(t, "ready shop/cart=3")
 	})
@@ -248,9 +249,9 @@ func TestARevokedToken(t *testing.T) {
 // TestTheStoreDies is F11: watches stay open, but a quorum cannot be read.
 func TestTheStoreDies(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, func(api *fakeAPI, _ *Options) { api.shop(3) })
-		r.do(func() {
-			r.intercept = func(_ http.ResponseWriter, r *http.Request) bool {
+		r := newRig(t, func(api *fakeapi.Server, _ *Options) { shop(api, 3) })
+		r.Do(func() {
+			r.Intercept = func(_ http.ResponseWriter, r *http.Request) bool {
 				if r.URL.Path == "/api/v1/namespaces" {
 					<-r.Context().Done()
 					return true
@@ -260,7 +261,7 @@ func TestTheStoreDies(t *testing.T) {
 		})
 		after(16 * time.Second)
 		r.want(t, "degraded shop/cart=3")
-		r.answerAsUsual()
+		answerAsUsual(r.Server)
 		after(11 * time.Second)
 		r.want(t, "ready shop/cart=3")
 	})
@@ -269,18 +270,18 @@ func TestTheStoreDies(t *testing.T) {
 // TestARefusedResource is F19.
 func TestARefusedResource(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, func(api *fakeAPI, _ *Options) { api.shop(3) })
-		r.answer(slicePath, http.StatusForbidden)
-		r.say(slicePath, []byte{})
+		r := newRig(t, func(api *fakeapi.Server, _ *Options) { shop(api, 3) })
+		answer(r.Server, fakeapi.SlicePath, http.StatusForbidden)
+		r.Say(fakeapi.SlicePath, []byte{})
 		after(6 * time.Second)
 		r.want(t, "degraded shop/cart=3")
 		r.hasFault(t, Forbidden, "endpointslices.discovery.k8s.io", "list and watch endpointslices.discovery.k8s.io")
 		if faults := r.cluster.Status().Faults; len(faults) != 1 {
 			t.Errorf("others are in trouble too: %+v", faults)
 		}
-		r.put(kubeService("shop", "pay"), kubeExport("shop", "pay"))
+		r.Put(kubeService("shop", "pay"), kubeExport("shop", "pay"))
 		r.want(t, "degraded shop/cart=3 shop/pay=0")
-		r.answerAsUsual()
+		answerAsUsual(r.Server)
 		after(6 * time.Second)
 		r.want(t, "ready shop/cart=3 shop/pay=0")
 	})
@@ -300,15 +301,15 @@ func TestRetryAfter(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				r := newRig(t, func(api *fakeAPI, _ *Options) { api.shop(3) })
-				r.answer("", tc.status, "Retry-After", tc.asked)
-				r.say(slicePath, []byte{})
+				r := newRig(t, func(api *fakeapi.Server, _ *Options) { shop(api, 3) })
+				answer(r.Server, "", tc.status, "Retry-After", tc.asked)
+				r.Say(fakeapi.SlicePath, []byte{})
 				after(0)
 				r.want(t, "degraded shop/cart=3")
-				r.answerAsUsual()
-				before := r.seen("")
+				answerAsUsual(r.Server)
+				before := r.Seen("")
 				after(tc.from - time.Millisecond)
-				if got := r.seen("") - before; got != 0 {
+				if got := r.Seen("") - before; got != 0 {
 					t.Errorf("%d requests too early", got)
 				}
 				after(tc.to - tc.from + 6*time.Second)
@@ -321,11 +322,11 @@ func TestRetryAfter(t *testing.T) {
 // TestServiceExportsAreNotServed is F21.
 func TestServiceExportsAreNotServed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, func(api *fakeAPI, _ *Options) { api.shop(20) })
+		r := newRig(t, func(api *fakeapi.Server, _ *Options) { shop(api, 20) })
 		r.want(t, "ready shop/cart=20")
-		served := r.objects[exportPath]
-		r.do(func() { delete(r.objects, exportPath) })
-		r.say(exportPath, []byte{})
+		served := r.Objects[fakeapi.ExportPath]
+		r.Do(func() { delete(r.Objects, fakeapi.ExportPath) })
+		r.Say(fakeapi.ExportPath, []byte{})
 		after(25 * time.Second)
 		r.want(t, "degraded shop/cart=20")
 		r.hasFault(t, Missing, "serviceexports.multicluster.x-k8s.io", "")
@@ -334,7 +335,7 @@ func TestServiceExportsAreNotServed(t *testing.T) {
 		if !r.cluster.Status().ExportsByPolicyOnly {
 			t.Error("status does not say so")
 		}
-		r.do(func() { r.objects[exportPath] = served })
+		r.Do(func() { r.Objects[fakeapi.ExportPath] = served })
 		after(31 * time.Second)
 		r.want(t, "ready shop/cart=20")
 	})
@@ -342,10 +343,10 @@ func TestServiceExportsAreNotServed(t *testing.T) {
 
 func TestServiceExportsOfTheOldVersionOnly(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, func(api *fakeAPI, _ *Options) {
-			api.shop(2)
-			api.objects[exportOld] = api.objects[exportPath]
-			delete(api.objects, exportPath)
+		r := newRig(t, func(api *fakeapi.Server, _ *Options) {
+			shop(api, 2)
+			api.Objects[fakeapi.ExportOldPath] = api.Objects[fakeapi.ExportPath]
+			delete(api.Objects, fakeapi.ExportPath)
 		})
 		r.want(t, "ready shop/cart=2")
 	})
@@ -353,13 +354,13 @@ func TestServiceExportsOfTheOldVersionOnly(t *testing.T) {
 
 func TestServiceExportsWereNeverServed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, func(api *fakeAPI, _ *Options) {
-			api.put(kubeService("shop", "cart"))
-			delete(api.objects, exportPath)
+		r := newRig(t, func(api *fakeapi.Server, _ *Options) {
+			api.Put(kubeService("shop", "cart"))
+			delete(api.Objects, fakeapi.ExportPath)
 		})
 		r.want(t, "ready")
-		r.do(func() { r.objects[exportPath] = map[string]metav1.Object{} })
-		r.put(kubeExport("shop", "cart"))
+		r.Do(func() { r.Objects[fakeapi.ExportPath] = map[string]metav1.Object{} })
+		r.Put(kubeExport("shop", "cart"))
 		after(31 * time.Second)
 		r.want(t, "ready shop/cart=0")
 	})
@@ -368,9 +369,9 @@ func TestServiceExportsWereNeverServed(t *testing.T) {
 // TestASilentWatch is F22.
 func TestASilentWatch(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, func(api *fakeAPI, _ *Options) { api.shop(3) })
-		r.do(func() { r.silent = true })
-		r.put(kubeSlice("shop", "cart-1", "cart", 4))
+		r := newRig(t, func(api *fakeapi.Server, _ *Options) { shop(api, 3) })
+		r.Do(func() { r.Silent = true })
+		r.Put(kubeSlice("shop", "cart-1", "cart", 4))
 		after(3*time.Minute - time.Second)
 		r.want(t, "ready shop/cart=3")
 		after(2 * time.Second)
@@ -382,26 +383,26 @@ func TestASilentWatch(t *testing.T) {
 // known stays.
 func TestBrokenFrames(t *testing.T) {
 	t.Parallel()
-	good := frame("MODIFIED", envelope("EndpointSlice", kubeSlice("shop", "cart-1", "cart", 9)))
+	good := fakeapi.Frame("MODIFIED", fakeapi.Envelope("EndpointSlice", kubeSlice("shop", "cart-1", "cart", 9)))
 	for name, tc := range map[string]struct {
 		raw    []byte
 		reason Reason
 	}{
 		"garbage in a frame":     {append(binary.BigEndian.AppendUint32(nil, 8), "garbage!"...), Garbled},
-		"garbage in an object":   {frame("MODIFIED", []byte("k8s\x00garbage")), Garbled},
-		"no protobuf":            {frame("MODIFIED", []byte(`{"kind":"EndpointSlice"}`)), Garbled},
-		"another kind":           {frame("MODIFIED", envelope("Service", kubeService("a", "b"))), Garbled},
-		"an event of no type":    {frame("EXPLODED", good[4:]), Garbled},
+		"garbage in an object":   {fakeapi.Frame("MODIFIED", []byte("k8s\x00garbage")), Garbled},
+		"no protobuf":            {fakeapi.Frame("MODIFIED", []byte(`{"kind":"EndpointSlice"}`)), Garbled},
+		"another kind":           {fakeapi.Frame("MODIFIED", fakeapi.Envelope("Service", kubeService("a", "b"))), Garbled},
+		"an event of no type":    {fakeapi.Frame("EXPLODED", good[4:]), Garbled},
 		"an object of 10 GB":     {[]byte{0xff, 0xff, 0xff, 0xff}, TooLarge},
 		"an object over 3 MiB":   {binary.BigEndian.AppendUint32(nil, maxObject+1), TooLarge},
-		"an error of the server": {frame("ERROR", metav1Status{500, "etcd is gone"}.envelope()), ServerError},
+		"an error of the server": {fakeapi.Frame("ERROR", fakeapi.Status(500, "etcd is gone")), ServerError},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				r := newRig(t, func(api *fakeAPI, _ *Options) { api.shop(3) })
+				r := newRig(t, func(api *fakeapi.Server, _ *Options) { shop(api, 3) })
 				r.want(t, "ready shop/cart=3")
 				before := r.changes()
-				r.say(slicePath, tc.raw)
+				r.Say(fakeapi.SlicePath, tc.raw)
 				after(0)
 				r.want(t, "degraded shop/cart=3")
 				r.hasFault(t, tc.reason, "endpointslices.discovery.k8s.io", "")
@@ -417,10 +418,10 @@ func TestBrokenFrames(t *testing.T) {
 
 func TestATruncatedFrame(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, func(api *fakeAPI, _ *Options) { api.shop(3) })
-		good := frame("MODIFIED", envelope("EndpointSlice", kubeSlice("shop", "cart-1", "cart", 9)))
-		r.say(slicePath, good[:len(good)/2])
-		r.say(slicePath, []byte{})
+		r := newRig(t, func(api *fakeapi.Server, _ *Options) { shop(api, 3) })
+		good := fakeapi.Frame("MODIFIED", fakeapi.Envelope("EndpointSlice", kubeSlice("shop", "cart-1", "cart", 9)))
+		r.Say(fakeapi.SlicePath, good[:len(good)/2])
+		r.Say(fakeapi.SlicePath, []byte{})
 		after(0)
 		r.want(t, "degraded shop/cart=3")
 		r.hasFault(t, Garbled, "endpointslices.discovery.k8s.io", "cut")
@@ -454,19 +455,19 @@ func TestHostileAnswers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				r := newRig(t, func(api *fakeAPI, _ *Options) {
-					api.shop(3)
-					api.intercept = func(w http.ResponseWriter, r *http.Request) bool {
-						if r.URL.Path == slicePath {
+				r := newRig(t, func(api *fakeapi.Server, _ *Options) {
+					shop(api, 3)
+					api.Intercept = func(w http.ResponseWriter, r *http.Request) bool {
+						if r.URL.Path == fakeapi.SlicePath {
 							tc.answer(w)
 						}
-						return r.URL.Path == slicePath
+						return r.URL.Path == fakeapi.SlicePath
 					}
 				})
 				after(10 * time.Second)
 				r.want(t, "joining")
 				r.hasFault(t, tc.reason, "endpointslices.discovery.k8s.io", "")
-				if r.seen("/latest") != 0 {
+				if r.Seen("/latest") != 0 {
 					t.Error("the redirect was followed")
 				}
 			})
@@ -477,9 +478,9 @@ func TestHostileAnswers(t *testing.T) {
 // TestAServerThatCannotListInAWatch gets pages instead.
 func TestAServerThatCannotListInAWatch(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, func(api *fakeAPI, _ *Options) {
-			api.shop(3)
-			api.intercept = func(w http.ResponseWriter, r *http.Request) bool {
+		r := newRig(t, func(api *fakeapi.Server, _ *Options) {
+			shop(api, 3)
+			api.Intercept = func(w http.ResponseWriter, r *http.Request) bool {
 				if r.URL.Query().Get("sendInitialEvents") == "" {
 					return false
 				}
@@ -488,10 +489,10 @@ func TestAServerThatCannotListInAWatch(t *testing.T) {
 			}
 		})
 		r.want(t, "ready shop/cart=3")
-		r.put(kubeSlice("shop", "cart-1", "cart", 4))
+		r.Put(kubeSlice("shop", "cart-1", "cart", 4))
 		r.want(t, "ready shop/cart=4")
-		r.do(func() {
-			if got := strings.Count(strings.Join(r.requests, "\n"), "limit=500"); got != resourceCount {
+		r.Do(func() {
+			if got := strings.Count(strings.Join(r.Requests, "\n"), "limit=500"); got != resourceCount {
 				t.Errorf("%d lists", got)
 			}
 		})
@@ -501,14 +502,14 @@ func TestAServerThatCannotListInAWatch(t *testing.T) {
 // TestAListThatTricklesForEver is bounded in time though its bytes never stop.
 func TestAListThatTricklesForEver(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, func(api *fakeAPI, _ *Options) {
-			api.intercept = func(w http.ResponseWriter, r *http.Request) bool {
-				if r.URL.Path != slicePath {
+		r := newRig(t, func(api *fakeapi.Server, _ *Options) {
+			api.Intercept = func(w http.ResponseWriter, r *http.Request) bool {
+				if r.URL.Path != fakeapi.SlicePath {
 					return false
 				}
 				w.Header().Set("Content-Type", acceptObjects)
 				for r.Context().Err() == nil {
-					if _, err := w.Write(frame("ADDED", envelope("EndpointSlice", kubeSlice("shop", "x", "x", 1)))); err != nil {
+					if _, err := w.Write(fakeapi.Frame("ADDED", fakeapi.Envelope("EndpointSlice", kubeSlice("shop", "x", "x", 1)))); err != nil {
 						return true
 					}
 					_ = http.NewResponseController(w).Flush()

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/eastwest-mesh/eastwest/discovery/model"
+	"github.com/eastwest-mesh/eastwest/internal/fakeapi"
 	"github.com/eastwest-mesh/eastwest/internal/identity"
 	"github.com/eastwest-mesh/eastwest/internal/preference"
 )
@@ -93,7 +94,7 @@ func FuzzService(f *testing.F) {
 	outside.Spec.Type = corev1.ServiceTypeExternalName
 	twice := kubeService("shop", "cart", corev1.ServicePort{Name: "a", Port: 80}, corev1.ServicePort{Name: "a", Port: -1})
 	for _, seed := range []*corev1.Service{kubeService("shop", "cart"), headless, outside, twice, {}} {
-		f.Add(envelope("Service", seed))
+		f.Add(fakeapi.Envelope("Service", seed))
 	}
 	resource := watched(&policy{})[ofServices]
 	f.Fuzz(func(t *testing.T, raw []byte) {

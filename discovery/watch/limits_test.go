@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/eastwest-mesh/eastwest/discovery/model"
+	"github.com/eastwest-mesh/eastwest/internal/fakeapi"
 )
 
 func (r *rig) hasProblem(t *testing.T, reason string) {
@@ -36,16 +37,16 @@ func TestQuotas(t *testing.T) {
 			for _, order := range []string{"abc", "cba", "bca"} {
 				t.Run(order, func(t *testing.T) {
 					bubble(t, func(t *testing.T) {
-						r := newRig(t, func(_ *fakeAPI, o *Options) { o.Limits = tc.limits })
+						r := newRig(t, func(_ *fakeapi.Server, o *Options) { o.Limits = tc.limits })
 						for _, c := range order {
 							one := string(c)
-							r.put(kubeSlice("shop", one+"-1", one, 4), kubeExport("shop", one), kubeService("shop", one))
+							r.Put(kubeSlice("shop", one+"-1", one, 4), kubeExport("shop", one), kubeService("shop", one))
 						}
 						r.want(t, tc.want)
 						if tc.reason != "" {
 							r.hasProblem(t, tc.reason)
 						}
-						r.delete(kubeService("shop", "a"), kubeService("shop", "b"))
+						r.Delete(kubeService("shop", "a"), kubeService("shop", "b"))
 						r.want(t, "ready shop/c=4")
 						for _, one := range r.cluster.Status().Problems {
 							if one.Reason == tc.reason {
@@ -63,15 +64,15 @@ func TestQuotas(t *testing.T) {
 // shortened alone.
 func TestACutOfferIsTheSameAgain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, func(api *fakeAPI, o *Options) {
+		r := newRig(t, func(api *fakeapi.Server, o *Options) {
 			o.Limits.Endpoints = 6
 			for _, one := range []string{"a", "b", "c"} {
-				api.put(kubeSlice("shop", one+"-1", one, 4), kubeExport("shop", one), kubeService("shop", one))
+				api.Put(kubeSlice("shop", one+"-1", one, 4), kubeExport("shop", one), kubeService("shop", one))
 			}
 		})
 		r.want(t, "ready shop/a=4 shop/b=2 shop/c=0")
 		before, changes := r.last().Services[model.ServiceKey{Namespace: "shop", Name: "b"}], r.changes()
-		r.put(kubeSlice("shop", "c-1", "c", 9))
+		r.Put(kubeSlice("shop", "c-1", "c", 9))
 		r.want(t, "ready shop/a=4 shop/b=2 shop/c=0")
 		if r.last().Services[model.ServiceKey{Namespace: "shop", Name: "b"}] != before || r.changes() != changes {
 			t.Error("what was cut already changed again")
@@ -84,19 +85,19 @@ func TestACutOfferIsTheSameAgain(t *testing.T) {
 func TestAFloodIsBounded(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		const most = 200_000
-		r := newRig(t, func(api *fakeAPI, o *Options) {
-			api.shop(100)
+		r := newRig(t, func(api *fakeapi.Server, o *Options) {
+			shop(api, 100)
 			o.Limits = Limits{Bytes: most, EventsPerSecond: 100_000}
 		})
 		for i := range 200 {
-			r.put(kubeSlice("shop", fmt.Sprintf("noise-%d", i), "noise", 100))
+			r.Put(kubeSlice("shop", fmt.Sprintf("noise-%d", i), "noise", 100))
 		}
 		r.want(t, "ready shop/cart=100")
-		r.put(kubeSlice("shop", "cart-2", "cart", 100))
+		r.Put(kubeSlice("shop", "cart-2", "cart", 100))
 		r.want(t, "ready shop/cart=200")
 		r.hasProblem(t, ProblemBytes)
 		for i := range 200 {
-			r.put(kubeSlice("shop", fmt.Sprintf("cart-n%d", i), "cart", 100))
+			r.Put(kubeSlice("shop", fmt.Sprintf("cart-n%d", i), "cart", 100))
 		}
 		after(0)
 		status := r.cluster.Status()
@@ -104,7 +105,7 @@ func TestAFloodIsBounded(t *testing.T) {
 			t.Errorf("got %+v", status.Counts)
 		}
 		for i := range 200 {
-			r.delete(kubeSlice("shop", fmt.Sprintf("cart-n%d", i), "cart", 100), kubeSlice("shop", fmt.Sprintf("noise-%d", i), "noise", 100))
+			r.Delete(kubeSlice("shop", fmt.Sprintf("cart-n%d", i), "cart", 100), kubeSlice("shop", fmt.Sprintf("noise-%d", i), "noise", 100))
 		}
 		r.live(2 * time.Minute)
 		r.want(t, "ready shop/cart=200")
@@ -117,16 +118,16 @@ func TestAFloodIsBounded(t *testing.T) {
 // TestAnExportOfWhatWasRefused lists again.
 func TestAnExportOfWhatWasRefused(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, func(api *fakeAPI, o *Options) {
-			api.put(kubeService("shop", "cart"), kubeService("shop", "noise"))
+		r := newRig(t, func(api *fakeapi.Server, o *Options) {
+			api.Put(kubeService("shop", "cart"), kubeService("shop", "noise"))
 			for i := range 40 {
-				api.put(kubeSlice("shop", fmt.Sprintf("noise-%d", i), "noise", 100))
+				api.Put(kubeSlice("shop", fmt.Sprintf("noise-%d", i), "noise", 100))
 			}
-			api.put(kubeSlice("shop", "cart-1", "cart", 7))
+			api.Put(kubeSlice("shop", "cart-1", "cart", 7))
 			o.Limits.Bytes = 100_000
 		})
 		r.live(time.Minute)
-		r.put(kubeExport("shop", "cart"))
+		r.Put(kubeExport("shop", "cart"))
 		r.live(time.Minute)
 		if offer := r.last().Services[cart]; offer == nil {
 			t.Fatalf("got %s", r.summary())
@@ -137,14 +138,14 @@ func TestAnExportOfWhatWasRefused(t *testing.T) {
 // TestEventsAreReadNoFasterThanAllowed keeps the rest in the member.
 func TestEventsAreReadNoFasterThanAllowed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, func(api *fakeAPI, o *Options) {
-			api.shop(1)
+		r := newRig(t, func(api *fakeapi.Server, o *Options) {
+			shop(api, 1)
 			o.Limits.EventsPerSecond = 10
 		})
 		after(time.Second)
 		before := r.cluster.Status().Counts.Events
 		for i := range 100 {
-			r.put(kubeSlice("shop", "cart-1", "cart", i+1))
+			r.Put(kubeSlice("shop", "cart-1", "cart", i+1))
 		}
 		after(4 * time.Second)
 		if got := r.cluster.Status().Counts.Events - before; got > 60 {
@@ -185,11 +186,11 @@ func TestHostileNamesAndNamespaces(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				r := newRig(t, func(api *fakeAPI, o *Options) {
+				r := newRig(t, func(api *fakeapi.Server, o *Options) {
 					o.Record.Namespaces.Allow, o.Record.Namespaces.Deny = tc.allow, tc.deny
 					service := kubeService(tc.namespace, tc.service)
-					api.objects[servicePath][keyOf(service)] = service
-					api.put(kubeExport(tc.namespace, tc.service), kubeSlice(tc.namespace, tc.service+"-1", tc.service, 2))
+					api.Objects[fakeapi.ServicePath][fakeapi.Key(service)] = service
+					api.Put(kubeExport(tc.namespace, tc.service), kubeSlice(tc.namespace, tc.service+"-1", tc.service, 2))
 				})
 				after(time.Second)
 				if got := len(r.last().Services) == 1; got != tc.offered {
@@ -205,8 +206,8 @@ func TestHostileNamesAndNamespaces(t *testing.T) {
 
 func TestAMemberThatOnlyImports(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, func(api *fakeAPI, o *Options) {
-			api.shop(3)
+		r := newRig(t, func(api *fakeapi.Server, o *Options) {
+			shop(api, 3)
 			o.Record.Role = "import"
 		})
 		r.want(t, "ready")
@@ -216,12 +217,12 @@ func TestAMemberThatOnlyImports(t *testing.T) {
 
 func TestExplain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, func(api *fakeAPI, o *Options) {
-			api.shop(3)
+		r := newRig(t, func(api *fakeapi.Server, o *Options) {
+			shop(api, 3)
 			o.Record.PodCIDRs = []string{"10.1.0.0/30"}
 			wrong := kubeSlice("shop", "cart-2", "cart", 1)
 			wrong.Endpoints[0].Addresses = []string{"127.0.0.1"}
-			api.put(wrong, kubeExport("shop", "ghost"))
+			api.Put(wrong, kubeExport("shop", "ghost"))
 		})
 		r.want(t, "ready shop/cart=3")
 		got := r.cluster.Explain(cart)

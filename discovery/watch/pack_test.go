@@ -15,6 +15,7 @@ import (
 
 	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
 	"github.com/eastwest-mesh/eastwest/discovery/model"
+	"github.com/eastwest-mesh/eastwest/internal/fakeapi"
 )
 
 func pointer[T any](value T) *T { return &value }
@@ -219,7 +220,7 @@ func TestDropsAreBounded(t *testing.T) {
 // FuzzSlice holds whatever a server may send to the rules on what passes.
 func FuzzSlice(f *testing.F) {
 	for _, seed := range []*discoveryv1.EndpointSlice{kubeSlice("shop", "cart-1", "cart", 3), kubeSlice("a", "b", "c", 0), {}} {
-		f.Add(envelope("EndpointSlice", seed))
+		f.Add(fakeapi.Envelope("EndpointSlice", seed))
 	}
 	declared := &policy{pods: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}}
 	resource := watched(declared)[ofSlices]
@@ -260,7 +261,7 @@ func FuzzSlice(f *testing.F) {
 
 // FuzzFrames reads whatever a server may send as a watch.
 func FuzzFrames(f *testing.F) {
-	f.Add(frame("ADDED", envelope("EndpointSlice", kubeSlice("shop", "cart-1", "cart", 3))))
+	f.Add(fakeapi.Frame("ADDED", fakeapi.Envelope("EndpointSlice", kubeSlice("shop", "cart-1", "cart", 3))))
 	f.Add([]byte{0, 0, 0, 1})
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		from := &frames{from: strings.NewReader(string(raw))}

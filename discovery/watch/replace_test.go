@@ -7,11 +7,13 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/eastwest-mesh/eastwest/internal/fakeapi"
 )
 
 func (r *rig) replace(t *testing.T, change func(o *Options)) {
 	t.Helper()
-	next := Options{Record: record(), Config: r.config()}
+	next := Options{Record: record(), Config: r.Config()}
 	if change != nil {
 		change(&next)
 	}
@@ -24,7 +26,7 @@ func (r *rig) replace(t *testing.T, change func(o *Options)) {
 // and nothing is left behind.
 func TestACredentialIsSwapped100Times(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, func(api *fakeAPI, _ *Options) { api.shop(50) })
+		r := newRig(t, func(api *fakeapi.Server, _ *Options) { shop(api, 50) })
 		r.want(t, "ready shop/cart=50")
 		before, offer, goroutines := r.count(), r.last().Services[cart], runtime.NumGoroutine()
 		for range 100 {
@@ -41,12 +43,12 @@ func TestACredentialIsSwapped100Times(t *testing.T) {
 		if got := runtime.NumGoroutine(); got > goroutines+200 {
 			t.Errorf("%d goroutines, %d before", got, goroutines)
 		}
-		r.do(func() {
-			if open := len(r.conns); open > resourceCount+2 {
+		r.Do(func() {
+			if open := len(r.Conns); open > resourceCount+2 {
 				t.Errorf("%d connections are open", open)
 			}
 		})
-		r.put(kubeSlice("shop", "cart-1", "cart", 51))
+		r.Put(kubeSlice("shop", "cart-1", "cart", 51))
 		r.want(t, "ready shop/cart=51")
 	})
 }
@@ -54,10 +56,10 @@ func TestACredentialIsSwapped100Times(t *testing.T) {
 // TestSwapsUnderChurn changes the member while credentials are swapped.
 func TestSwapsUnderChurn(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, func(api *fakeAPI, _ *Options) { api.shop(50) })
+		r := newRig(t, func(api *fakeapi.Server, _ *Options) { shop(api, 50) })
 		for i := range 50 {
 			r.replace(t, nil)
-			r.put(kubeSlice("shop", "cart-1", "cart", 50+i))
+			r.Put(kubeSlice("shop", "cart-1", "cart", 50+i))
 			if i%3 == 0 {
 				after(time.Second)
 			}
@@ -73,9 +75,9 @@ func TestSwapsUnderChurn(t *testing.T) {
 // good.
 func TestABadCredentialStaysOutside(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, func(api *fakeAPI, _ *Options) {
-			api.shop(3)
-			api.intercept = func(w http.ResponseWriter, r *http.Request) bool {
+		r := newRig(t, func(api *fakeapi.Server, _ *Options) {
+			shop(api, 3)
+			api.Intercept = func(w http.ResponseWriter, r *http.Request) bool {
 				if r.Header.Get("Authorization") == "Bearer bad" {
 					w.WriteHeader(http.StatusUnauthorized)
 					return true
@@ -85,7 +87,7 @@ func TestABadCredentialStaysOutside(t *testing.T) {
 		})
 		r.replace(t, func(o *Options) { o.Config.BearerToken = "bad" })
 		after(5 * time.Minute)
-		r.put(kubeSlice("shop", "cart-1", "cart", 4))
+		r.Put(kubeSlice("shop", "cart-1", "cart", 4))
 		r.want(t, "ready shop/cart=4")
 		if pending := r.cluster.Status().Pending; len(pending) != 1 || pending[0].Reason != Unauthorized {
 			t.Errorf("pending %+v", pending)
@@ -101,12 +103,12 @@ func TestABadCredentialStaysOutside(t *testing.T) {
 // TestAGoodCredentialEndsATrouble recovers a member whose credential was revoked.
 func TestAGoodCredentialEndsATrouble(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, func(api *fakeAPI, o *Options) {
-			api.shop(3)
+		r := newRig(t, func(api *fakeapi.Server, o *Options) {
+			shop(api, 3)
 			o.Config.BearerToken = "old"
 		})
-		r.do(func() {
-			r.intercept = func(w http.ResponseWriter, r *http.Request) bool {
+		r.Do(func() {
+			r.Intercept = func(w http.ResponseWriter, r *http.Request) bool {
 				if r.Header.Get("Authorization") == "Bearer old" {
 					w.WriteHeader(http.StatusUnauthorized)
 					return true
@@ -114,7 +116,7 @@ func TestAGoodCredentialEndsATrouble(t *testing.T) {
 				return false
 			}
 		})
-		r.cut()
+		r.Cut()
 		after(time.Minute)
 		r.want(t, "degraded shop/cart=3")
 		r.replace(t, nil)
@@ -126,13 +128,13 @@ func TestAGoodCredentialEndsATrouble(t *testing.T) {
 // TestANewCredentialOfAnotherCluster is not taken.
 func TestANewCredentialOfAnotherCluster(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, func(api *fakeAPI, _ *Options) { api.shop(3) })
-		other := newFakeAPI(t)
-		other.uid = "uid-2"
-		r.replace(t, func(o *Options) { o.Config = other.config() })
+		r := newRig(t, func(api *fakeapi.Server, _ *Options) { shop(api, 3) })
+		other := fakeapi.New(t)
+		other.UID = "uid-2"
+		r.replace(t, func(o *Options) { o.Config = other.Config() })
 		after(time.Minute)
 		r.want(t, "ready shop/cart=3")
-		if other.seen(slicePath) != 0 {
+		if other.Seen(fakeapi.SlicePath) != 0 {
 			t.Error("endpoints were asked for")
 		}
 	})
@@ -142,13 +144,13 @@ func TestANewCredentialOfAnotherCluster(t *testing.T) {
 // nothing.
 func TestASwapThatWouldLoseMuchIsConfirmed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, func(api *fakeAPI, _ *Options) { api.shop(30) })
+		r := newRig(t, func(api *fakeapi.Server, _ *Options) { shop(api, 30) })
 		after(time.Second)
-		empty := newFakeAPI(t)
-		r.replace(t, func(o *Options) { o.Config = empty.config() })
+		empty := fakeapi.New(t)
+		r.replace(t, func(o *Options) { o.Config = empty.Config() })
 		after(4 * time.Second)
 		r.want(t, "ready shop/cart=30")
-		empty.shop(30)
+		shop(empty, 30)
 		after(6 * time.Second)
 		r.want(t, "ready shop/cart=30")
 	})
@@ -157,7 +159,7 @@ func TestASwapThatWouldLoseMuchIsConfirmed(t *testing.T) {
 // TestARecordIsReplaced applies another record to what is already known.
 func TestARecordIsReplaced(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, func(api *fakeAPI, _ *Options) { api.shop(5) })
+		r := newRig(t, func(api *fakeapi.Server, _ *Options) { shop(api, 5) })
 		other := func(o *Options) {
 			o.Record.PodCIDRs, o.Record.Region, o.Record.Advertised = []string{"10.1.0.0/31"}, "eu", []string{"192.0.2.1:15443"}
 		}
@@ -180,13 +182,13 @@ func TestARecordIsReplaced(t *testing.T) {
 
 func TestReplaceRejectsWhatCannotBeUsed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, func(api *fakeAPI, _ *Options) { api.shop(3) })
+		r := newRig(t, func(api *fakeapi.Server, _ *Options) { shop(api, 3) })
 		wrong := record()
 		wrong.PodCIDRs = []string{"x"}
-		if err := r.cluster.Replace(wrong, r.config()); err == nil {
+		if err := r.cluster.Replace(wrong, r.Config()); err == nil {
 			t.Error("a record without sense was taken")
 		}
-		config := r.config()
+		config := r.Config()
 		config.Host = "https://a b"
 		if err := r.cluster.Replace(record(), config); err == nil {
 			t.Error("a server without sense was taken")
@@ -194,7 +196,7 @@ func TestReplaceRejectsWhatCannotBeUsed(t *testing.T) {
 		r.want(t, "ready shop/cart=3")
 		r.cluster.Stop()
 		<-r.done
-		if err := errors.Join(r.cluster.Replace(record(), r.config())); err != nil {
+		if err := errors.Join(r.cluster.Replace(record(), r.Config())); err != nil {
 			t.Errorf("after the end: %v", err)
 		}
 		synctest.Wait()

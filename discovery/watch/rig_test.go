@@ -21,6 +21,7 @@ import (
 
 	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
 	"github.com/eastwest-mesh/eastwest/discovery/model"
+	"github.com/eastwest-mesh/eastwest/internal/fakeapi"
 	"github.com/eastwest-mesh/eastwest/internal/testapi"
 )
 
@@ -100,7 +101,7 @@ func (r *recorder) count() int {
 
 // rig is a Cluster that watches a fake API.
 type rig struct {
-	*fakeAPI
+	*fakeapi.Server
 	*recorder
 	cluster *Cluster
 	cancel  context.CancelFunc
@@ -119,12 +120,12 @@ func record() v1alpha1.MemberRecord {
 }
 
 // newRig starts a Cluster; prepare may change its options and what the API has.
-func newRig(t *testing.T, prepare func(api *fakeAPI, options *Options)) *rig {
+func newRig(t *testing.T, prepare func(api *fakeapi.Server, options *Options)) *rig {
 	t.Helper()
-	r := &rig{fakeAPI: newFakeAPI(t), recorder: newRecorder(), done: make(chan struct{})}
-	options := Options{Record: record(), Config: r.config()}
+	r := &rig{Server: fakeapi.New(t), recorder: newRecorder(), done: make(chan struct{})}
+	options := Options{Record: record(), Config: r.Config()}
 	if prepare != nil {
-		prepare(r.fakeAPI, &options)
+		prepare(r.Server, &options)
 	}
 	var err error
 	if r.cluster, err = New(options); err != nil {
@@ -145,8 +146,8 @@ func newRig(t *testing.T, prepare func(api *fakeAPI, options *Options)) *rig {
 }
 
 // shop is the service that most tests use, exported and with some endpoints.
-func (f *fakeAPI) shop(endpoints int) {
-	f.put(kubeService("shop", "cart"), kubeExport("shop", "cart"), kubeSlice("shop", "cart-1", "cart", endpoints))
+func shop(api *fakeapi.Server, endpoints int) {
+	api.Put(kubeService("shop", "cart"), kubeExport("shop", "cart"), kubeSlice("shop", "cart-1", "cart", endpoints))
 }
 
 var cart = model.ServiceKey{Namespace: "shop", Name: "cart"}
@@ -184,15 +185,15 @@ func after(d time.Duration) {
 func (r *rig) live(d time.Duration) {
 	for ; d > 0; d -= time.Minute {
 		after(min(d, time.Minute))
-		r.bookmark()
+		r.Bookmark()
 	}
 	synctest.Wait()
 }
 
 // answer makes every request to a path end with a status.
-func (f *fakeAPI) answer(path string, status int, header ...string) {
-	f.do(func() {
-		f.intercept = func(w http.ResponseWriter, r *http.Request) bool {
+func answer(f *fakeapi.Server, path string, status int, header ...string) {
+	f.Do(func() {
+		f.Intercept = func(w http.ResponseWriter, r *http.Request) bool {
 			if path != "" && r.URL.Path != path {
 				return false
 			}
@@ -205,7 +206,7 @@ func (f *fakeAPI) answer(path string, status int, header ...string) {
 	})
 }
 
-func (f *fakeAPI) answerAsUsual() { f.do(func() { f.intercept = nil }) }
+func answerAsUsual(f *fakeapi.Server) { f.Do(func() { f.Intercept = nil }) }
 
 func kubeService(namespace, name string, ports ...corev1.ServicePort) *corev1.Service {
 	if ports == nil {
