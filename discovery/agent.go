@@ -211,18 +211,8 @@ func (a *Agent) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	writes := &derived.Writer{
-		Cluster: a.cluster, View: a.view, Own: a.own, Sidecars: a.publisher == nil, Prefer: a.Settings.Prefer, Families: a.families, Log: a.Log,
-		Wakes: []<-chan struct{}{a.loop.subscribe(), a.cluster.Changed()},
-	}
-	shows := &status.Writer{
-		Client: a.dynamic, Members: a.statuses, Wake: a.loop.subscribe(), Log: a.Log,
-		Events: &status.Events{Client: a.dynamic, Namespace: a.Namespace},
-	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return a.cluster.Run(ctx) })
-	group.Go(func() error { return a.members.run(ctx, own) })
-	group.Go(func() error { return a.loop.run(ctx) })
+	a.work(ctx, group, own)
 	group.Go(func() error { return a.prober.Run(ctx) })
 	if a.meshID != nil {
 		group.Go(func() error { return a.meshID.Run(ctx) })
@@ -236,26 +226,45 @@ func (a *Agent) Run(ctx context.Context) error {
 		return admin.Serve(ctx, a.Settings.File.Listen.Health, admin.Health(a.ready, a.metrics.Handler()))
 	})
 	group.Go(func() error { return admin.Serve(ctx, a.Settings.File.Listen.Admin, admin.Inspect(a.sources())) })
-	if a.keeper != nil {
-		group.Go(func() error {
-			a.keeper.Run(ctx)
-			return nil
-		})
-	}
 	if file := a.Settings.File.Facade; file.Folder != "" {
 		files := facade.Files{Folder: file.Folder}
 		front := facade.New(facade.Options{Member: a.members.config, Token: files.Token, Log: a.Log})
 		group.Go(func() error { return front.Serve(ctx, file.Listen, files) })
 	}
 	if a.publisher != nil {
-		a.issue(ctx, group)
 		group.Go(func() error { return a.publisher.Serve(ctx, listener) })
+	}
+	return group.Wait()
+}
+
+// work begins everything from watching members to writing what clients need. It has
+// connections to API servers only: nobody can dial what begins here, and it dials no
+// gateway.
+func (a *Agent) work(ctx context.Context, group *errgroup.Group, own *watch.Cluster) {
+	writes := &derived.Writer{
+		Cluster: a.cluster, View: a.view, Own: a.own, Sidecars: a.publisher == nil, Prefer: a.Settings.Prefer, Families: a.families, Log: a.Log,
+		Wakes: []<-chan struct{}{a.loop.subscribe(), a.cluster.Changed()},
+	}
+	shows := &status.Writer{
+		Client: a.dynamic, Members: a.statuses, Wake: a.loop.subscribe(), Log: a.Log,
+		Events: &status.Events{Client: a.dynamic, Namespace: a.Namespace},
+	}
+	group.Go(func() error { return a.cluster.Run(ctx) })
+	group.Go(func() error { return a.members.run(ctx, own) })
+	group.Go(func() error { return a.loop.run(ctx) })
+	if a.keeper != nil {
+		group.Go(func() error {
+			a.keeper.Run(ctx)
+			return nil
+		})
+	}
+	if a.publisher != nil {
+		a.issue(ctx, group)
 	}
 	group.Go(func() error {
 		lead(ctx, a.kube, a.Namespace, leaseName, a.Pod, a.Log, func(term context.Context) { a.write(term, writes, shows) })
 		return nil
 	})
-	return group.Wait()
 }
 
 // view is what derived Services are made from.

@@ -54,21 +54,19 @@ func pathOf(one metav1.Object) string {
 func kindOf(path string) (apiVersion, kind string) {
 	parts := strings.Split(strings.Trim(path, "/"), "/")
 	apiVersion = strings.Join(parts[1:len(parts)-1], "/")
-	switch path {
-	case ServicePath:
-		return apiVersion, "Service"
-	case SlicePath:
-		return apiVersion, "EndpointSlice"
-	case NamespacePath:
-		return apiVersion, "Namespace"
-	case SecretPath:
-		return apiVersion, "Secret"
-	case GKEPath:
+	if path == GKEPath {
 		return apiVersion, "PartialObjectMetadata"
-	case ExportPath, ExportOldPath:
-		return apiVersion, "ServiceExport"
 	}
-	return apiVersion, parts[len(parts)-1]
+	resource := parts[len(parts)-1]
+	if kind, known := kinds[resource]; known {
+		return apiVersion, kind
+	}
+	panic("no kind is known of " + path)
+}
+
+var kinds = map[string]string{
+	"services": "Service", "endpointslices": "EndpointSlice", "endpoints": "Endpoints", "namespaces": "Namespace", "secrets": "Secret",
+	"serviceexports": "ServiceExport", "leases": "Lease", "memberclusters": "MemberCluster",
 }
 
 // Put stores objects and tells watchers.

@@ -1,0 +1,370 @@
+package discovery
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+
+	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
+	"github.com/eastwest-mesh/eastwest/discovery/member"
+	"github.com/eastwest-mesh/eastwest/discovery/model"
+	"github.com/eastwest-mesh/eastwest/discovery/settings"
+	"github.com/eastwest-mesh/eastwest/internal/fakeapi"
+	"github.com/eastwest-mesh/eastwest/internal/kubeconfig"
+	"github.com/eastwest-mesh/eastwest/internal/testca"
+)
+
+// What follows runs real agents, from the records of members to what a gateway is told,
+// against API servers and gateways in memory. All of it speaks over pipes within a
+// bubble of testing/synctest: waits of seconds or minutes cost nothing there, and what
+// happens in between happens in an order that does not depend on how busy the host is.
+
+const (
+	ownName  = model.MemberName("east")
+	nearName = model.MemberName("west") // on the own network
+	replicas = 2
+	// quotaServices and quotaEndpoints are what a member may offer.
+	quotaServices, quotaEndpoints = 3, 30
+	// secretMark is in every token, and must be nowhere else.
+	secretMark = "never-to-be-seen"
+)
+
+// peerNames are the other members that there can be.
+var peerNames = []model.MemberName{nearName, "north", "south"}
+
+const leasePath = "/apis/coordination.k8s.io/v1/leases"
+
+// world is a mesh as it is, whatever agents know of it.
+type world struct {
+	*testing.T
+	ca       *testca.Signer
+	own      *cluster
+	clusters map[model.MemberName]*cluster
+	replicas [replicas]*replica
+	gateways [replicas]*gateway
+	logs     *logs
+	facts    *history
+
+	// mu guards what follows.
+	mu         sync.Mutex
+	violations []string
+	// counter makes addresses, tokens and UIDs that never come again.
+	counter int
+	origin  map[string]origin
+}
+
+// cluster is one Kubernetes cluster.
+type cluster struct {
+	name    model.MemberName
+	api     *fakeapi.Server
+	network string
+	// token is the one that its API server takes; record is what was recorded of it in
+	// the own cluster, nil where it has not joined.
+	token  string
+	record *corev1.Secret
+	// down is true while its API server cannot be reached.
+	down bool
+	facts
+}
+
+// logs keeps what is logged.
+type logs struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logs) Write(text []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(text)
+}
+
+func (l *logs) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// newWorld is a mesh of the own cluster alone, with its agents and their gateways. It
+// must be called in a bubble.
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{T: t, ca: testca.Root(t).Intermediate(t), clusters: map[model.MemberName]*cluster{}, logs: &logs{}, origin: map[string]origin{}}
+	w.own = w.newCluster(ownName, "net-a")
+	for i, name := range peerNames {
+		w.newCluster(name, [...]string{"net-a", "net-b", "net-c"}[i])
+	}
+	for _, path := range []string{fakeapi.SecretPath, "/api/v1/endpoints", leasePath, "/apis/eastwest.dev/v1alpha1/memberclusters"} {
+		w.own.api.Objects[path] = map[string]metav1.Object{}
+	}
+	w.own.api.Put(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})
+	w.facts = newHistory(w)
+	for i := range w.replicas {
+		w.replicas[i] = w.newReplica(i)
+		w.replicas[i].start()
+		w.gateways[i] = newGateway(w, w.replicas[i])
+	}
+	t.Cleanup(func() {
+		for i := range w.replicas {
+			w.gateways[i].close()
+			w.replicas[i].stop()
+		}
+		for _, one := range w.clusters {
+			one.api.Cut()
+		}
+	})
+	w.own.api.Writes = w.judgeWrite
+	return w
+}
+
+func (w *world) newCluster(name model.MemberName, network string) *cluster {
+	c := &cluster{name: name, api: fakeapi.New(w), network: network, facts: newFacts()}
+	c.api.UID = w.unique("uid")
+	c.token = w.unique(secretMark)
+	c.api.Tokens = map[string]bool{c.token: true}
+	c.api.Objects[fakeapi.GKEPath] = map[string]metav1.Object{}
+	if name != ownName {
+		c.api.Writes = func(r *http.Request) { w.violate("I6: %s %s at member %s", r.Method, r.URL.Path, name) }
+	}
+	w.clusters[name] = c
+	return c
+}
+
+// next counts.
+func (w *world) next() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.counter++
+	return w.counter
+}
+
+func (w *world) unique(what string) string { return fmt.Sprintf("%s-%d", what, w.next()) }
+
+// violate notes that an invariant does not hold.
+func (w *world) violate(format string, values ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.violations) < 20 {
+		w.violations = append(w.violations, fmt.Sprintf(format, values...))
+	}
+}
+
+// judgeWrite is I6: whoever writes to the own cluster holds the lease. The lease itself
+// is how replicas find out who does. It is called with the server's lock.
+func (w *world) judgeWrite(r *http.Request) {
+	if strings.Contains(r.URL.Path, "/leases") {
+		return
+	}
+	holder := ""
+	if lease, ok := w.own.api.Objects[leasePath][v1alpha1.AgentNamespace+"/"+leaseName].(*unstructured.Unstructured); ok {
+		holder, _, _ = unstructured.NestedString(lease.Object, "spec", "holderIdentity")
+	}
+	if who := r.UserAgent(); who != holder {
+		w.violate("I6: %s writes %s %s, and %q holds the lease", who, r.Method, r.URL.Path, holder)
+	}
+}
+
+// replica is one process of the agent.
+type replica struct {
+	world    *world
+	pod      string
+	settings *settings.Settings
+	caFolder string
+	// isolated is true while it cannot reach its own cluster.
+	isolated bool
+
+	agent    *Agent
+	listener *pipes
+	cancel   context.CancelFunc
+	group    *errgroup.Group
+	conns    *owned
+}
+
+func (w *world) newReplica(number int) *replica {
+	folder := w.TempDir()
+	testca.Write(w, folder, w.ca.Files(w))
+	text := fmt.Sprintf(`apiVersion: eastwest.dev/v1alpha1
+kind: AgentConfig
+mesh: shop
+member: {name: %s, network: %s}
+members: {source: folder, folder: %s}
+snapshot: {folder: %s}
+limits: {services: %d, endpoints: %d}
+`, ownName, w.own.network, folder, w.TempDir(), quotaServices, quotaEndpoints)
+	read, err := settings.Decode([]byte(text))
+	if err != nil {
+		w.Fatal(err)
+	}
+	return &replica{world: w, pod: fmt.Sprintf("agent-%d", number), settings: read, caFolder: folder}
+}
+
+// owned are the connections of one replica to the own cluster, so that it can be cut
+// off alone.
+type owned struct {
+	replica *replica
+	mu      sync.Mutex
+	all     map[net.Conn]struct{}
+}
+
+func (o *owned) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	o.mu.Lock()
+	isolated := o.replica.isolated
+	o.mu.Unlock()
+	if isolated {
+		return nil, errors.New("no route to host")
+	}
+	conn, err := o.replica.world.own.api.Dial(ctx, network, address)
+	if err == nil {
+		o.mu.Lock()
+		o.all[conn] = struct{}{}
+		o.mu.Unlock()
+	}
+	return conn, err
+}
+
+// isolate cuts a replica off from the own cluster.
+func (r *replica) isolate() {
+	r.conns.mu.Lock()
+	r.isolated = true
+	all := slices.Collect(maps.Keys(r.conns.all))
+	clear(r.conns.all)
+	r.conns.mu.Unlock()
+	for _, conn := range all {
+		_ = conn.Close()
+	}
+}
+
+func (r *replica) heal() {
+	r.conns.mu.Lock()
+	r.isolated = false
+	r.conns.mu.Unlock()
+}
+
+// start begins a new process with what the last one left on disk.
+func (r *replica) start() {
+	w := r.world
+	r.conns = &owned{replica: r, all: map[net.Conn]struct{}{}}
+	ctx, cancel := context.WithCancel(context.Background())
+	r.cancel = cancel
+	agent, err := New(ctx, Options{
+		Settings: r.settings, Namespace: v1alpha1.AgentNamespace, Pod: r.pod, CAFolder: r.caFolder,
+		Config: &rest.Config{
+			Host: "http://own", Dial: r.conns.dial, BearerToken: w.own.token, UserAgent: r.pod,
+			ContentConfig: rest.ContentConfig{ContentType: runtime.ContentTypeJSON, AcceptContentTypes: runtime.ContentTypeJSON},
+		},
+		Log:    slog.New(slog.NewTextHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	})
+	if err != nil {
+		w.Fatal(err)
+	}
+	// Records are read from Secrets, as in a cluster; that they are not said to be keeps
+	// the agent from renewing tokens, for which it dials members by itself.
+	agent.members.source = member.NewSecrets(agent.kube, v1alpha1.AgentNamespace, member.Options{
+		Own: agent.members.own, Events: wired{agent.members, w},
+	})
+	own, err := agent.watchOwn(agent.members.own)
+	if err != nil {
+		w.Fatal(err)
+	}
+	r.agent, r.listener = agent, newPipes()
+	r.group, ctx = errgroup.WithContext(ctx)
+	agent.work(ctx, r.group, own)
+	r.group.Go(func() error { return agent.publisher.Serve(ctx, r.listener) })
+}
+
+// stop ends the process and waits for it.
+func (r *replica) stop() {
+	r.cancel()
+	if err := r.group.Wait(); err != nil {
+		r.world.Error(err)
+	}
+	r.heal()
+	r.isolateAll()
+}
+
+// isolateAll closes what idle connections the process left, as its end does.
+func (r *replica) isolateAll() {
+	r.isolate()
+	r.heal()
+}
+
+// forget removes what the process left on disk.
+func (r *replica) forget() {
+	if err := os.Remove(filepath.Join(r.settings.File.Snapshot.Folder, "last.shards")); err != nil && !os.IsNotExist(err) {
+		r.world.Fatal(err)
+	}
+}
+
+// wired has the agent dial members in memory: everything but the address and the
+// transport is as the record has it.
+type wired struct {
+	*members
+	world *world
+}
+
+func (e wired) reach(one member.Member) member.Member {
+	config := *one.Config
+	config.Host, config.Dial = "http://member", e.world.clusters[one.Name()].api.Dial
+	config.TLSClientConfig = rest.TLSClientConfig{}
+	one.Config = &config
+	return one
+}
+
+func (e wired) Join(one member.Member)    { e.members.Join(e.reach(one)) }
+func (e wired) Replace(one member.Member) { e.members.Replace(e.reach(one)) }
+
+// join records a member, or records it anew.
+func (w *world) join(c *cluster, uid, token string) {
+	text, err := kubeconfig.Remote{ClusterID: string(c.name), Server: "https://192.0.2.1:6443", CA: w.ca.CertPEM(), Token: token}.Encode()
+	if err != nil {
+		w.Fatal(err)
+	}
+	record := fmt.Sprintf("apiVersion: eastwest.dev/v1alpha1\nkind: MemberRecord\nname: %s\nnetwork: %s\nuid: %s\nidentity: %s\nadvertised: ['%s']\n",
+		c.name, c.network, uid, gatewayIdentity(c.name), c.advertised())
+	c.record = &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: v1alpha1.AgentNamespace, Name: v1alpha1.MemberSecret(string(c.name)), Labels: map[string]string{v1alpha1.LabelMember: "true"},
+			UID: types.UID(w.unique("secret")),
+		},
+		Data: map[string][]byte{
+			string(c.name) + v1alpha1.KubeconfigSuffix: text, string(c.name) + v1alpha1.RecordSuffix: []byte(record),
+		},
+	}
+	w.own.api.Put(c.record.DeepCopy())
+}
+
+func gatewayIdentity(name model.MemberName) string {
+	return "spiffe://" + testca.TrustDomain + "/ns/" + v1alpha1.AgentNamespace + "/sa/gateway-" + string(name)
+}
+
+// advertised is the address of the cluster's gateway.
+func (c *cluster) advertised() string {
+	return fmt.Sprintf("198.51.100.%d:15443", len(c.name)+int(c.name[0]))
+}
+
+// after lets time go by, and everything be done that is due.
+func after(d time.Duration) {
+	time.Sleep(d) // of the bubble's clock
+	synctest.Wait()
+}
