@@ -69,9 +69,9 @@ func BenchmarkEvent(b *testing.B) {
 			c.current, c.asked = s, nil
 			for i := range count {
 				name := fmt.Sprintf("service-%d", i)
-				s.put(ofServices, packService(kubeService("shop", name)))
-				s.put(ofExports, packExport(kubeExport("shop", name), model.Upstream))
-				s.put(ofSlices, packSlice(kubeSlice("shop", name+"-1", name, 10), s.policy))
+				s.put(s.streams[ofServices], packService(kubeService("shop", name)), "")
+				s.put(s.streams[ofExports], packExport(kubeExport("shop", name), model.Upstream), "")
+				s.put(s.streams[ofSlices], packSlice(kubeSlice("shop", name+"-1", name, 10), s.policy), "")
 			}
 			raws := [2][]byte{}
 			for i := range raws {
@@ -86,7 +86,7 @@ func BenchmarkEvent(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				s.put(ofSlices, s.streams[ofSlices].pack(decoded))
+				s.put(s.streams[ofSlices], s.streams[ofSlices].pack(decoded), "")
 				if _, shard, changed := c.step(b.Context(), time.Now()); shard == nil || len(changed) != 1 {
 					b.Fatal("no offer")
 				}

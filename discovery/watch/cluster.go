@@ -212,7 +212,7 @@ func (c *Cluster) step(ctx context.Context, now time.Time) (retired []*session, 
 }
 
 // swapLocked starts the session that was asked for, and puts the next one in
-// place of the current one once it knows everything.
+// place of the current one once it knows everything that the current one does.
 func (c *Cluster) swapLocked(ctx context.Context) (retired []*session) {
 	if c.asked != nil {
 		if c.next != nil {
@@ -224,7 +224,7 @@ func (c *Cluster) swapLocked(ctx context.Context) (retired []*session) {
 			c.current, c.next = c.next, nil
 		}
 	}
-	if c.next == nil || !c.next.syncedLocked() || c.next.faultLocked() != nil {
+	if c.next == nil || !c.next.syncedLocked() || c.next.faultLocked() != nil || c.next.behindLocked(c.current) {
 		return retired
 	}
 	retired = append(retired, c.current)

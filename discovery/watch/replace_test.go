@@ -156,6 +156,25 @@ func TestASwapThatWouldLoseMuchIsConfirmed(t *testing.T) {
 	})
 }
 
+// TestASwapWaitsForNoStoreThatWentBack: what was applied before it did never comes again.
+func TestASwapWaitsForNoStoreThatWentBack(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, func(api *fakeapi.Server, _ *Options) { shop(api, 5) })
+		r.Put(kubeSlice("shop", "cart-2", "cart", 1))
+		r.want(t, "ready shop/cart=6")
+		r.Do(func() {
+			delete(r.Objects[fakeapi.SlicePath], "shop/cart-2")
+			r.Revision = 50
+		})
+		r.replace(t, nil)
+		after(time.Minute)
+		r.want(t, "ready shop/cart=5")
+		if swaps := r.cluster.Status().Swaps; swaps != 1 {
+			t.Errorf("%d swaps, want 1", swaps)
+		}
+	})
+}
+
 // TestARecordIsReplaced applies another record to what is already known.
 func TestARecordIsReplaced(t *testing.T) {
 	bubble(t, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -104,10 +105,11 @@ func (s *session) faultLocked() *Fault {
 }
 
 // put applies an object that was added or changed.
-func (s *session) put(index int, one object) {
+func (s *session) put(from *stream, one object, version string) {
 	s.cluster.mu.Lock()
 	defer s.cluster.mu.Unlock()
-	s.putLocked(index, one)
+	s.putLocked(from.index, one)
+	from.reachedLocked(version, true)
 	s.cluster.sawEventLocked()
 }
 
@@ -154,11 +156,45 @@ func (s *session) exportedLocked(key model.ServiceKey) bool {
 }
 
 // remove applies the deletion of an object. It is never held back.
-func (s *session) remove(index int, id objectID) {
+func (s *session) remove(from *stream, id objectID, version string) {
 	s.cluster.mu.Lock()
 	defer s.cluster.mu.Unlock()
-	s.table.remove(index, id)
+	s.table.remove(from.index, id)
+	from.reachedLocked(version, true)
 	s.cluster.sawEventLocked()
+}
+
+// heardUpTo notes that nothing happened up to a revision.
+func (s *session) heardUpTo(from *stream, version string) {
+	s.cluster.mu.Lock()
+	defer s.cluster.mu.Unlock()
+	from.reachedLocked(version, false)
+	if s == s.cluster.next {
+		s.cluster.wake()
+	}
+}
+
+// reachedLocked notes up to which revision everything is known, and whether something
+// was applied that is of it.
+func (s *stream) reachedLocked(version string, applied bool) {
+	s.known, _ = strconv.ParseUint(version, 10, 64)
+	if applied {
+		s.applied, s.appliedAt = s.known, time.Now()
+	}
+}
+
+// behindLocked reports whether another session of the same member has applied what this
+// one has not seen yet: put in its place, it would take the member back in time. Where
+// the store itself went back, nothing is waited for.
+func (s *session) behindLocked(other *session) bool {
+	for i, one := range s.streams {
+		last := other.streams[i]
+		wentBack := s.verifiedAt.After(last.appliedAt) && s.revision < last.applied
+		if !one.absent && one.known < last.applied && !wentBack {
+			return true
+		}
+	}
+	return false
 }
 
 // listing is a list in the making, bounded like what is kept.
@@ -194,7 +230,7 @@ func (l *listing) remove(id objectID) {
 
 // replace applies a list. It is false where the list lost so much that it must
 // be confirmed by a second one.
-func (s *session) replace(from *stream, list *listing, confirmed bool) bool {
+func (s *session) replace(from *stream, list *listing, version string, confirmed bool) bool {
 	c := s.cluster
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -218,6 +254,7 @@ func (s *session) replace(from *stream, list *listing, confirmed bool) bool {
 		t.refused, t.refusedWanted = true, true
 	}
 	from.listed, from.fault = true, nil
+	from.reachedLocked(version, true)
 	c.sawEventLocked()
 	return true
 }

@@ -51,6 +51,10 @@ type stream struct {
 	fault  *Fault
 	// again ends the watch in favour of a list.
 	again context.CancelCauseFunc
+	// applied is the revision of what was applied last, known the one up to which
+	// everything is known; 0 where revisions are no numbers.
+	applied, known uint64
+	appliedAt      time.Time
 }
 
 // run watches until ctx ends. Before every request that follows a break the
@@ -295,7 +299,7 @@ func (s *stream) page(ctx context.Context, query url.Values, into *listing) (met
 }
 
 func (s *stream) replace(all *listing, version string) error {
-	if !s.session.replace(s, all, s.confirmed) {
+	if !s.session.replace(s, all, version, s.confirmed) {
 		s.broke(&Fault{Reason: ListHeld, Message: "most endpoints are missing in a new list; it is asked for again before it is believed"})
 		return errHeld
 	}
@@ -312,14 +316,15 @@ func (s *stream) follow(ctx context.Context, answer *body, from events) error {
 		if err != nil {
 			return err
 		}
+		s.version = one.GetResourceVersion()
 		switch kind {
 		case kubewatch.Bookmark:
+			s.session.heardUpTo(s, s.version)
 		case kubewatch.Deleted:
-			s.session.remove(s.index, idOf(one))
+			s.session.remove(s, idOf(one), s.version)
 		default:
-			s.session.put(s.index, s.pack(one))
+			s.session.put(s, s.pack(one), s.version)
 		}
-		s.version = one.GetResourceVersion()
 		if err := s.session.limiter.Wait(ctx); err != nil {
 			return err
 		}

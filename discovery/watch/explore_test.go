@@ -1,0 +1,303 @@
+package watch
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/client-go/rest"
+
+	"github.com/eastwest-mesh/eastwest/discovery/model"
+	"github.com/eastwest-mesh/eastwest/internal/explore"
+)
+
+// TestEveryOrderOfASwap walks every order in which lists, events and faults of an old and
+// a new credential can arrive while a member changes three times, the credential is
+// replaced, and the member leaves. What is offered never goes back, is never taken away
+// while it is there, and comes to what the member has; the other member is not touched.
+// Agents share nothing here but the members, so one stands for all.
+func TestEveryOrderOfASwap(t *testing.T) {
+	t.Parallel()
+	states := explore.All(t, func() explore.System { return newSwap(t) })
+	t.Logf("%d states", states)
+	if states < 1000 {
+		t.Errorf("only %d states: something cannot happen", states)
+	}
+}
+
+// changes is how often the member changes; before the last but one its slice is deleted.
+const (
+	changes = 3
+	deleted = 2
+)
+
+// swap is two members as one agent watches them. Nothing arrives by itself: the sessions'
+// own connections wait for a server that never answers.
+type swap struct {
+	t        *testing.T
+	ctx      context.Context //nolint:containedctx // of the sessions
+	cancel   context.CancelFunc
+	cluster  *Cluster
+	other    *Cluster
+	inbox    *Inbox
+	served   map[model.MemberName]*model.Shard
+	sessions []*watcher
+	// truth is how often the member has changed; replaced and left what was done to it.
+	truth          int
+	replaced, left bool
+	highest        int
+	wrong          string
+}
+
+// watcher is a session and how far it has come; -1 before it has listed.
+type watcher struct {
+	*session
+	at      int
+	started bool
+	faulty  bool
+}
+
+func newSwap(t *testing.T) *swap {
+	t.Helper()
+	s := &swap{t: t, inbox: NewInbox(), served: map[model.MemberName]*model.Shard{}, highest: -1}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.cluster, s.other = s.watch("east"), s.watch("west")
+	s.turn(s.other)
+	s.list(&watcher{session: s.other.current}, 0)
+	s.turn(s.other)
+	s.follow(s.cluster.asked)
+	return s
+}
+
+func (s *swap) watch(name string) *Cluster {
+	timing := defaultTiming
+	timing.pulseTimeout = time.Hour
+	record := record()
+	record.Name, record.UID = name, "uid-1"
+	c, err := newCluster(Options{Record: record, Config: s.unanswered()}, timing)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return c
+}
+
+// unanswered leads to a server that takes no connection before the end.
+func (s *swap) unanswered() *rest.Config {
+	return &rest.Config{Host: "http://member", Dial: func(context.Context, string, string) (net.Conn, error) {
+		<-s.ctx.Done()
+		return nil, s.ctx.Err()
+	}}
+}
+
+func (s *swap) follow(one *session) { s.sessions = append(s.sessions, &watcher{session: one, at: -1}) }
+
+// Actions implements explore.System.
+func (s *swap) Actions() []string {
+	var all []string
+	if s.truth < changes {
+		all = append(all, "change")
+	}
+	if !s.replaced && !s.left {
+		all = append(all, "replace")
+	}
+	if !s.left {
+		all = append(all, "step", "leave")
+	}
+	for i, one := range s.sessions {
+		switch {
+		case !one.started:
+		case one.at < 0:
+			all = append(all, fmt.Sprint("list ", i))
+		case one.at < s.truth:
+			all = append(all, fmt.Sprint("event ", i))
+		}
+		if one.started {
+			all = append(all, fmt.Sprint(map[bool]string{false: "fault ", true: "well "}[one.faulty], i))
+		}
+	}
+	return all
+}
+
+// Do implements explore.System.
+func (s *swap) Do(action string) string {
+	word, number, _ := strings.Cut(action, " ")
+	var one *watcher
+	if number != "" {
+		one = s.sessions[number[0]-'0']
+	}
+	switch word {
+	case "change":
+		s.truth++
+	case "replace":
+		s.replaced = true
+		if err := s.cluster.Replace(s.cluster.record, s.unanswered()); err != nil {
+			s.t.Fatal(err)
+		}
+		s.follow(s.cluster.asked)
+	case "step":
+		s.turn(s.cluster)
+	case "leave":
+		s.left = true
+		s.cluster.Leave()
+		s.turn(s.cluster)
+	case "list":
+		s.list(one, s.truth)
+	case "event":
+		one.at++
+		if slices := one.streams[ofSlices]; one.at == deleted {
+			one.remove(slices, objectID{"shop", "cart-1"}, revisionAt(one.at))
+		} else {
+			one.put(slices, sliceAt(one.at), revisionAt(one.at))
+		}
+	case "fault":
+		one.faulty = true
+		one.heard(time.Now(), 0, &Fault{Reason: Unauthorized})
+	case "well":
+		one.faulty = false
+		one.heard(time.Now(), uint64(100+s.truth), nil)
+	}
+	s.look()
+	return s.wrong
+}
+
+// turn is what Run does when it is woken.
+func (s *swap) turn(c *Cluster) {
+	if leaving, over := c.over(s.ctx); over {
+		c.stopSessions()
+		if leaving {
+			s.inbox.Leave(c.name)
+		}
+		return
+	}
+	retired, shard, changed := c.step(s.ctx, time.Now())
+	for _, one := range retired {
+		one.stop()
+	}
+	if shard != nil {
+		s.inbox.Offer(shard, changed)
+	}
+	for _, one := range s.sessions {
+		one.started = one.started || one.cancel != nil
+	}
+}
+
+// list has everything arrive that a member has.
+func (s *swap) list(one *watcher, truth int) {
+	one.at = truth
+	for _, from := range one.streams {
+		all := newListing(one.session)
+		switch from.index {
+		case ofServices:
+			all.add(packService(kubeService("shop", "cart")))
+		case ofExports:
+			all.add(packExport(kubeExport("shop", "cart"), model.Upstream))
+		case ofSlices:
+			if truth != deleted {
+				all.add(sliceAt(truth))
+			}
+		}
+		if !one.replace(from, all, revisionAt(truth), false) {
+			s.t.Fatal("a list is held that lost little")
+		}
+	}
+}
+
+// sliceAt is the slice after some changes, with so many endpoints and one more.
+func sliceAt(truth int) object {
+	return packSlice(kubeSlice("shop", "cart-1", "cart", truth+1), anywhere)
+}
+
+func revisionAt(truth int) string { return strconv.Itoa(100 + truth) }
+
+// look takes what came in, as the loop does, and judges it.
+func (s *swap) look() {
+	other := s.served["west"]
+	for name, update := range s.inbox.Take() {
+		if update.Left {
+			delete(s.served, name)
+		}
+		if update.Shard != nil {
+			s.served[name] = update.Shard
+		}
+	}
+	if other != nil && s.served["west"] != other {
+		s.wrong = "I5: what west offers is another"
+	}
+	now := s.servedNow()
+	switch {
+	case s.left && now >= 0 && s.served["east"] != nil:
+		s.wrong = "it left, and is served"
+	case s.left:
+	case now < 0 && s.highest >= 0 && (s.highest > deleted || s.truth < deleted):
+		s.wrong = "I2: it was taken away, and is there"
+	case now < 0 && s.highest >= 0:
+		s.highest = max(s.highest, deleted)
+	case now >= 0 && now < s.highest:
+		s.wrong = fmt.Sprintf("I3: it went back from %d to %d", s.highest, now)
+	}
+	s.highest = max(s.highest, now)
+}
+
+// servedNow is after how many changes what is served was so; -1 where nothing is served.
+func (s *swap) servedNow() int {
+	shard := s.served["east"]
+	if shard == nil || shard.Services[cart] == nil || sizeOf(shard.Services[cart].Slices) == 0 {
+		return -1
+	}
+	return sizeOf(shard.Services[cart].Slices) - 1
+}
+
+// State implements explore.System.
+func (s *swap) State() string {
+	parts := []string{fmt.Sprint(s.truth, s.replaced, s.left, s.servedNow(), s.highest)}
+	for _, one := range s.sessions {
+		parts = append(parts, fmt.Sprint(one.at, one.started, one.faulty, one.offered, len(one.table.dirty)))
+	}
+	c := s.cluster
+	place := func(one *session) int {
+		return slices.IndexFunc(s.sessions, func(w *watcher) bool { return w.session == one })
+	}
+	return strings.Join(append(parts, fmt.Sprint(place(c.asked), place(c.next), place(c.current), c.state)), " ")
+}
+
+// Rest implements explore.System: faults heal, and everything arrives.
+func (s *swap) Rest() string {
+	for range 3 {
+		for i, one := range s.sessions {
+			if one.started && one.faulty && s.wrong == "" {
+				s.Do(fmt.Sprint("well ", i))
+			}
+			if one.started && one.at < 0 {
+				s.Do(fmt.Sprint("list ", i))
+			}
+			for one.started && one.at < s.truth && s.wrong == "" {
+				s.Do(fmt.Sprint("event ", i))
+			}
+		}
+		if !s.left && s.wrong == "" {
+			s.Do("step")
+		}
+	}
+	wanted := s.truth
+	if s.truth == deleted || s.left {
+		wanted = -1
+	}
+	if got := s.servedNow(); s.wrong == "" && got != wanted {
+		return fmt.Sprintf("I4: at rest %d is served, want %d", got, wanted)
+	}
+	return s.wrong
+}
+
+// Close implements explore.System.
+func (s *swap) Close() {
+	s.cancel()
+	for _, c := range []*Cluster{s.cluster, s.other} {
+		c.Stop()
+		s.turn(c)
+	}
+}
