@@ -196,7 +196,8 @@ func (c *Cluster) step(ctx context.Context, now time.Time) (retired []*session, 
 	switch {
 	case state == model.Quarantined && now.Sub(c.since) >= c.options.StaleAfter:
 		changed = c.dropAllLocked()
-		c.current.offered = false
+		c.current.offered, c.current.disowned = false, true
+	case c.current.disowned:
 	case c.current.syncedLocked() && state != model.Quarantined:
 		changed = c.buildLocked(c.current)
 	}

@@ -114,6 +114,28 @@ func TestAnotherClusterAtTheSameAddress(t *testing.T) {
 	})
 }
 
+// TestWhatWasDroppedStaysAway is F14 followed by F01: that another cluster cannot be
+// reached brings back nothing of the one before. Only that one does.
+func TestWhatWasDroppedStaysAway(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, func(api *fakeapi.Server, _ *Options) { shop(api, 3) })
+		r.Do(func() { r.UID = "uid-2" })
+		r.Cut()
+		after(16 * time.Minute)
+		r.want(t, "quarantined")
+		r.Do(func() { r.Refusing = true })
+		r.Cut()
+		after(time.Minute)
+		r.want(t, "stale")
+		r.Do(func() { r.Refusing = false })
+		after(time.Minute)
+		r.want(t, "quarantined")
+		r.Do(func() { r.UID = "uid-1" })
+		after(time.Minute)
+		r.want(t, "ready shop/cart=3")
+	})
+}
+
 // TestTheWrongClusterFromTheStart is F14 without any event before.
 func TestTheWrongClusterFromTheStart(t *testing.T) {
 	bubble(t, func(t *testing.T) {

@@ -80,7 +80,7 @@ func (s *session) heard(started time.Time, revision uint64, fault *Fault) {
 	s.cluster.mu.Lock()
 	defer s.cluster.mu.Unlock()
 	if fault == nil {
-		s.verifiedAt, s.revision = started, revision
+		s.verifiedAt, s.revision, s.disowned = started, revision, false
 	} else if s.fault != nil {
 		fault.Since = s.fault.Since
 	} else {

@@ -37,6 +37,9 @@ type session struct {
 	table *table
 	// offered is true once offers were made of the table.
 	offered bool
+	// disowned is true where the table is of another cluster than the one that answered
+	// last, and was dropped for it: until the first one answers again nothing is offered.
+	disowned bool
 	// lastList is when the slices were last listed, exportAdded whether a service
 	// was exported since.
 	lastList    time.Time
