@@ -242,7 +242,7 @@ func (a *Agent) Run(ctx context.Context) error {
 // gateway.
 func (a *Agent) work(ctx context.Context, group *errgroup.Group, own *watch.Cluster) {
 	writes := &derived.Writer{
-		Cluster: a.cluster, View: a.view, Own: a.own, Sidecars: a.publisher == nil, Prefer: a.Settings.Prefer, Families: a.families, Log: a.Log,
+		Cluster: a.cluster, View: a.view, Blind: a.blind, Own: a.own, Sidecars: a.publisher == nil, Prefer: a.Settings.Prefer, Families: a.families, Log: a.Log,
 		Wakes: []<-chan struct{}{a.loop.subscribe(), a.cluster.Changed()},
 	}
 	shows := &status.Writer{
@@ -274,6 +274,12 @@ func (a *Agent) view() (*model.View, bool) {
 		return nil, false
 	}
 	return state.View, state.Complete
+}
+
+// blind is true while there are members of which nothing is known.
+func (a *Agent) blind() bool {
+	state := a.loop.State()
+	return state == nil || state.Blind
 }
 
 // listen opens the port for gateways.

@@ -24,6 +24,9 @@ type State struct {
 	// Complete is true once every member has been listed: what is not in the view
 	// then does not exist, and is not merely unknown.
 	Complete bool
+	// Blind is true while there are members of which nothing is known, not even from
+	// before: whoever wrote what is there may have known more.
+	Blind bool
 	// Problems are what could not be translated, names without an address among it.
 	Problems []translate.Problem
 	// Shards are those of all members that are known, which may be from before the
@@ -67,8 +70,10 @@ type loop struct {
 	translation translation
 	shards      map[model.MemberName]*model.Shard
 	changed     map[model.ServiceKey]struct{}
-	view        *model.View
-	late        bool
+	// ready are members that were, since they joined or the agent was started.
+	ready map[model.MemberName]bool
+	view  *model.View
+	late  bool
 
 	current atomic.Pointer[State]
 	// admitted are the secrets that say who may enter.
@@ -96,7 +101,7 @@ func (l *loop) subscribe() <-chan struct{} {
 func (l *loop) State() *State { return l.current.Load() }
 
 func (l *loop) run(ctx context.Context) error {
-	l.shards, l.changed = map[model.MemberName]*model.Shard{}, map[model.ServiceKey]struct{}{}
+	l.shards, l.changed, l.ready = map[model.MemberName]*model.Shard{}, map[model.ServiceKey]struct{}{}, map[model.MemberName]bool{}
 	deadline := time.NewTimer(l.deadline)
 	defer deadline.Stop()
 	var parting, settled <-chan time.Time
@@ -128,9 +133,11 @@ func (l *loop) turn() {
 	for name, update := range l.inbox.Take() {
 		if update.Left {
 			delete(l.shards, name)
+			delete(l.ready, name)
 		}
 		if update.Shard != nil {
 			l.shards[name] = update.Shard
+			l.ready[name] = l.ready[name] || update.Shard.Member.State == model.Ready
 		}
 		maps.Copy(l.changed, update.Changed)
 	}
@@ -145,7 +152,7 @@ func (l *loop) turn() {
 	l.changed = map[model.ServiceKey]struct{}{}
 	l.build(refined.shards, changed, ports)
 	state := &State{
-		View: l.view, Complete: complete, Problems: append(refined.problems, l.translation.problems()...), Unsettled: l.precedence.unsettled(),
+		View: l.view, Complete: complete, Blind: !read || !l.every(expected, l.known), Problems: append(refined.problems, l.translation.problems()...), Unsettled: l.precedence.unsettled(),
 	}
 	if read {
 		state.Shards = l.knownShards(refined.shards)
@@ -178,15 +185,16 @@ func (l *loop) every(names []model.MemberName, holds func(model.MemberName) bool
 
 // listed reports whether all that a member has is known, and not merely what it
 // had before the agent was started.
-func (l *loop) listed(name model.MemberName) bool {
-	shard := l.shards[name]
-	return shard != nil && shard.Member.State != model.Joining && !l.remembers(name)
-}
+func (l *loop) listed(name model.MemberName) bool { return l.heard(name) && !l.remembers(name) }
 
 // known reports whether a member may be served: it was listed, or is remembered.
-func (l *loop) known(name model.MemberName) bool {
+func (l *loop) known(name model.MemberName) bool { return l.heard(name) || l.shards[name] != nil && l.remembers(name) }
+
+// heard reports whether what there is of a member came from it. Of one that turned out
+// to be another cluster before it was ever listed nothing did.
+func (l *loop) heard(name model.MemberName) bool {
 	shard := l.shards[name]
-	return shard != nil && (shard.Member.State != model.Joining || l.remembers(name))
+	return shard != nil && shard.Member.State != model.Joining && (shard.Member.State != model.Quarantined || l.ready[name])
 }
 
 // knownShards leaves out members that may not be served.

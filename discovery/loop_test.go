@@ -38,7 +38,7 @@ func newStart(remembered ...model.MemberName) *start {
 		own: "east", inbox: inbox, ports: noPorts{}, log: slog.New(slog.DiscardHandler), roots: func() []byte { return nil },
 		expected:  func() ([]model.MemberName, bool) { return s.names, s.read },
 		remembers: s.memory.remembers, took: func(string, time.Duration) {}, book: &book{}, links: &links{},
-		shards: map[model.MemberName]*model.Shard{}, changed: map[model.ServiceKey]struct{}{},
+		shards: map[model.MemberName]*model.Shard{}, changed: map[model.ServiceKey]struct{}{}, ready: map[model.MemberName]bool{},
 		translation: translation{from: model.Vantage{Member: "east", Network: "east"}, trust: "cluster.local"},
 	}
 	for _, name := range remembered {
@@ -68,6 +68,35 @@ func TestTheFirstView(t *testing.T) {
 		// kept are those that the next snapshot has.
 		kept []model.MemberName
 	}{
+		"one is another cluster now, and was never listed": {
+			nil, func(s *start) {
+				s.late = true
+				s.offer("east", model.Ready)
+				s.offer("west", model.Quarantined)
+			},
+			[]model.MemberName{"east", "west"},
+			false,
+			[]model.MemberName{"east"},
+		},
+		"one is another cluster now, and is remembered": {
+			[]model.MemberName{"west"}, func(s *start) {
+				s.offer("east", model.Ready)
+				s.offer("west", model.Quarantined)
+			},
+			[]model.MemberName{"east", "west"},
+			false,
+			[]model.MemberName{"east", "west"},
+		},
+		"one became another cluster": {
+			nil, func(s *start) {
+				s.offer("east", model.Ready)
+				s.offer("west", model.Ready)
+				s.offer("west", model.Quarantined)
+			},
+			[]model.MemberName{"east", "west"},
+			true,
+			[]model.MemberName{"east", "west"},
+		},
 		"nobody is known":                {nil, func(s *start) { s.offer("east", model.Joining) }, nil, false, nil},
 		"one is missing":                 {nil, func(s *start) { s.offer("east", model.Ready) }, nil, false, nil},
 		"one is remembered, one missing": {[]model.MemberName{"west"}, func(s *start) { s.offer("west", model.Joining) }, nil, false, nil},
@@ -128,6 +157,9 @@ func TestTheFirstView(t *testing.T) {
 			}
 			exporters := slices.Sorted(slices.Values(state.View.Services.Get(cart).Exporters))
 			kept := slices.Sorted(maps.Keys(state.Shards))
+			if blind := len(tc.kept) < len(s.names) || !s.read; state.Blind != blind {
+				t.Errorf("blind: %v, want %v", state.Blind, blind)
+			}
 			if !slices.Equal(exporters, tc.want) || state.Complete != tc.complete || !slices.Equal(kept, tc.kept) {
 				t.Errorf("got %v, complete %v, kept %v", exporters, state.Complete, kept)
 			}

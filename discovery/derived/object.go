@@ -194,4 +194,17 @@ func portsOf(object *corev1.Service) map[model.PortKey]uint16 {
 	return ports
 }
 
+// less reports whether a service leads to less than its object does: no more to other
+// networks, or not from all of its ports.
+func less(have *corev1.Service, wanted *service) bool {
+	if have.Annotations[throughAnnotation] == "gateway" && !wanted.gateway {
+		return true
+	}
+	return slices.ContainsFunc(have.Spec.Ports, func(port corev1.ServicePort) bool {
+		return !slices.ContainsFunc(wanted.ports, func(one servicePort) bool {
+			return int32(one.Number) == port.Port && protocols[one.Protocol] == port.Protocol
+		})
+	})
+}
+
 var applyOptions = metav1.ApplyOptions{FieldManager: "eastwest-agent", Force: true}

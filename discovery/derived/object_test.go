@@ -3,10 +3,12 @@ package derived
 import (
 	"encoding/json"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/eastwest-mesh/eastwest/discovery/model"
 )
@@ -157,6 +159,39 @@ func TestSlicesOfPods(t *testing.T) {
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("-want +got\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestLess: what a replica does not know yet must not be taken from the others.
+func TestLess(t *testing.T) {
+	t.Parallel()
+	of := func(networks map[model.MemberName]model.NetworkID, ports ...model.Port) *service {
+		all := view(networks, exported("a", ports, pods("west", "10.2.0.1")))
+		return &wanted(all, vantage{own: all.Members["east"]})[0]
+	}
+	two := append(slices.Clone(tcp), model.Port{Name: "other", Number: 81})
+	for name, tc := range map[string]struct {
+		have, wanted *service
+		want         bool
+	}{
+		"the same":                    {of(apart, tcp...), of(apart, tcp...), false},
+		"a port more":                 {of(apart, tcp...), of(apart, two...), false},
+		"a port less":                 {of(apart, two...), of(apart, tcp...), true},
+		"the same number of UDP":      {of(flat, tcp...), of(flat, model.Port{Name: "tcp", Number: 80, Protocol: model.UDP}), true},
+		"to other networks, too":      {of(flat, tcp...), of(apart, tcp...), false},
+		"to other networks no longer": {of(apart, tcp...), of(flat, tcp...), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			object := tc.have.serviceObject()
+			have := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Annotations: object.Annotations}}
+			for _, port := range object.Spec.Ports {
+				have.Spec.Ports = append(have.Spec.Ports, corev1.ServicePort{Port: *port.Port, Protocol: *port.Protocol})
+			}
+			if got := less(have, tc.wanted); got != tc.want {
+				t.Errorf("%v, want %v", got, tc.want)
 			}
 		})
 	}

@@ -26,6 +26,9 @@ type Writer struct {
 	// View is the view, and whether what is not in it is known not to exist; nil
 	// before there is one.
 	View func() (view *model.View, complete bool)
+	// Blind is true while there are members of which nothing is known, not even from
+	// before; nil: there are none.
+	Blind func() bool
 	// Wakes get a value when the view has changed, or the cluster.
 	Wakes []<-chan struct{}
 	// Own is the own member's name.
@@ -110,11 +113,21 @@ func (w *Writer) Once(ctx context.Context) error {
 	list := wanted(view, vantage{own: view.Members[w.Own], sidecars: w.Sidecars, prefer: w.Prefer, families: w.Families, used: w.inUse(used)})
 	w.remember(list)
 	for i := range list {
-		if w.Cluster.HasNamespace(list[i].key.Namespace) {
+		if w.Cluster.HasNamespace(list[i].key.Namespace) && !w.loses(&list[i]) {
 			failures = append(failures, w.write(ctx, &list[i], gateways, keep))
 		}
 	}
 	return errors.Join(append(failures, w.prune(ctx, keep, complete))...)
+}
+
+// loses reports whether a Service that is there would lead to less only because there
+// are members of which this replica knows nothing: who made it as it is may have.
+func (w *Writer) loses(s *service) bool {
+	if w.Blind == nil || !w.Blind() {
+		return false
+	}
+	have, err := w.Cluster.services.Services(s.key.Namespace).Get(Name(s.key))
+	return err == nil && !s.headless && less(have, s)
 }
 
 // inUse are the ports that are taken: what the cluster says wins over what was
