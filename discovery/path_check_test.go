@@ -20,6 +20,7 @@ import (
 func (w *world) rest() {
 	after(patient)
 	w.facts.settled()
+	w.broken = w.anyIsolated()
 	w.check("at rest", true)
 }
 
@@ -59,6 +60,7 @@ func (w *world) step(burst []op) {
 	for _, one := range burst {
 		w.facts.look()
 		acts[one.act](w, one, w.clusters[one.member])
+		w.broken = w.broken || one.act == "heal" || one.act == "isolate" || breaks[one.act] && one.member == ownName
 		if publishes[one.act] {
 			w.facts.changed(one.member)
 		}
@@ -75,6 +77,9 @@ func (w *world) step(burst []op) {
 		w.checkIncumbents(what, past)
 	}
 }
+
+// breaks are acts that end watches.
+var breaks = map[string]bool{"cut": true, "compact": true, "flicker": true}
 
 // publishes are acts that change what a member publishes, and displaces those after
 // which somebody else may have his way.
@@ -109,6 +114,7 @@ func (w *world) check(what string, atRest bool) {
 		serves := w.gateways[number].serves()
 		allowed := map[key]bool{}
 		for _, one := range meshes {
+			one.anyway = true
 			for cluster, hosts := range one.wanted() {
 				for _, one := range hosts {
 					allowed[key{cluster, one.member, one.address}] = true
@@ -120,7 +126,7 @@ func (w *world) check(what string, atRest bool) {
 				w.violate("I1: %s: replica %d serves %s of %q in %s, which nobody published", what, number, at.address, at.member, at.cluster)
 			}
 		}
-		if atRest && len(meshes) == 1 && !r.isolated {
+		if atRest && len(meshes) == 1 && !r.isolated && w.facts.agree() {
 			w.checkEqual(what, number, meshes[0].wanted(), serves)
 		}
 	}

@@ -70,8 +70,13 @@ type gateway struct {
 	stream    *xdsclient.Stream
 	resources map[string]map[string]*discoveryv3.Resource // by type and name
 	wanted    map[string]bool                             // names of endpoints
+	// asked counts, by name, how often endpoints were asked for and have not come: they
+	// come for each time, also where nothing differs.
+	asked map[string]int
 	// newest is, for this stream, the generation of every slice that was seen last.
 	newest map[slot]int
+	// guarded are endpoints that must stay, by their cluster.
+	guarded map[string][]host
 	// received counts resources of this stream, removals those taken away.
 	received, removals int
 }
@@ -99,7 +104,7 @@ func (g *gateway) connect() {
 	stream := xdsclient.OpenFor(g.world, g.conn, &corev3.Node{Id: "gateway-" + g.replica.pod, Cluster: string(ownName)}, 1000*patient)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.stream, g.newest, g.received, g.removals = stream, map[slot]int{}, 0, 0
+	g.stream, g.newest, g.asked, g.received, g.removals = stream, map[slot]int{}, map[string]int{}, 0, 0
 	for _, kind := range []string{xdsclient.Clusters, xdsclient.Listeners} {
 		stream.Send(&discoveryv3.DeltaDiscoveryRequest{TypeUrl: kind, InitialResourceVersions: g.versionsLocked(kind)})
 	}
@@ -145,7 +150,10 @@ func (g *gateway) take(stream *xdsclient.Stream, response *discoveryv3.DeltaDisc
 	defer g.mu.Unlock()
 	kind := response.GetTypeUrl()
 	for _, one := range response.GetResources() {
-		if before := g.resources[kind][one.GetName()]; before != nil && before.GetVersion() == one.GetVersion() {
+		before := g.resources[kind][one.GetName()]
+		if g.asked[one.GetName()] > 0 && kind == xdsclient.Endpoints {
+			g.asked[one.GetName()]--
+		} else if before != nil && before.GetVersion() == one.GetVersion() {
 			g.world.violate("I3: %s %q is sent again with version %s", kind, one.GetName(), one.GetVersion())
 		}
 		g.resources[kind][one.GetName()] = one
@@ -167,7 +175,11 @@ func (g *gateway) take(stream *xdsclient.Stream, response *discoveryv3.DeltaDisc
 // checkOrderLocked wants no slice of before. Every change of a slice brings addresses
 // that were never there before, so that a later one is known by them.
 func (g *gateway) checkOrderLocked(one *discoveryv3.Resource) {
-	for _, host := range hostsOf(g.world, one) {
+	hosts := hostsOf(g.world, one)
+	if cluster, _, _ := strings.Cut(one.GetName(), "@"); g.guarded != nil {
+		g.checkGuardedLocked(cluster, hosts)
+	}
+	for _, host := range hosts {
 		from, known := g.world.originOf(host.address)
 		if !known {
 			continue
@@ -195,6 +207,7 @@ func (g *gateway) followLocked(stream *xdsclient.Stream) {
 	request := &discoveryv3.DeltaDiscoveryRequest{TypeUrl: xdsclient.Endpoints}
 	for _, name := range sortedKeys(wanted) {
 		if !g.wanted[name] {
+			g.asked[name]++
 			request.ResourceNamesSubscribe = append(request.ResourceNamesSubscribe, name)
 		}
 	}

@@ -3,6 +3,7 @@ package discovery
 import (
 	"cmp"
 	"maps"
+	"reflect"
 	"slices"
 	"time"
 
@@ -80,7 +81,9 @@ func (h *history) settled() {
 			if h.reaches(number, name) {
 				s.candidates = []facts{h.world.clusters[name].facts.clone()}
 			}
-			h.expire(s)
+			if !h.world.clusters[name].down {
+				h.expire(s)
+			}
 		}
 	}
 }
@@ -104,6 +107,32 @@ func (h *history) sure(number int) bool {
 	for name, s := range h.seen[number] {
 		if len(s.candidates) > 1 || s.behind && h.reaches(number, name) {
 			return false
+		}
+	}
+	return true
+}
+
+// answersAgain notes that a cluster can be reached: of one that is another than before it
+// is found out anew, unless what there was of it is gone.
+func (h *history) answersAgain(name model.MemberName) {
+	for number := range h.seen {
+		s := h.seen[number][name]
+		if s == nil || s.quarantined.IsZero() || len(s.candidates) == 1 && len(s.candidates[0].exports) == 0 {
+			continue
+		}
+		s.quarantined = time.Now()
+	}
+}
+
+// agree reports whether all replicas know the same. Where they do not, the one that writes
+// decides for all which services go through gateways.
+func (h *history) agree() bool {
+	for number := range h.seen {
+		for name, s := range h.seen[number] {
+			other := h.seen[0][name]
+			if len(s.candidates) != 1 || len(other.candidates) != 1 || !reflect.DeepEqual(s.candidates, other.candidates) {
+				return false
+			}
 		}
 	}
 	return true

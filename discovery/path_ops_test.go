@@ -84,10 +84,7 @@ func randomOps(seed uint64, count int) []op {
 // acts are what can happen.
 var acts = map[string]func(*world, op, *cluster){
 	"join": func(w *world, _ op, c *cluster) {
-		if c == w.own || w.anyIsolated() {
-			return
-		}
-		if c.record != nil && !w.facts.quarantined(c.name) {
+		if c == w.own || c.record != nil && !w.facts.quarantined(c.name) || !w.readsRecords() {
 			return
 		}
 		w.join(c, c.api.UID, c.token)
@@ -96,7 +93,7 @@ var acts = map[string]func(*world, op, *cluster){
 		}
 	},
 	"leave": func(w *world, _ op, c *cluster) {
-		if c.record == nil || w.anyIsolated() {
+		if c.record == nil || !w.readsRecords() {
 			return
 		}
 		w.own.api.Delete(c.record.DeepCopy())
@@ -175,7 +172,10 @@ var acts = map[string]func(*world, op, *cluster){
 		c.api.Do(func() { c.api.Refusing = true })
 		c.api.Cut()
 	},
-	"up": func(_ *world, _ op, c *cluster) {
+	"up": func(w *world, _ op, c *cluster) {
+		if c.down {
+			w.facts.answersAgain(c.name)
+		}
 		c.down = false
 		c.api.Do(func() { c.api.Refusing = false })
 	},
@@ -209,7 +209,7 @@ var acts = map[string]func(*world, op, *cluster){
 
 // rotate gives a member another credential, and takes the old one back after a while.
 func (w *world) rotate(c *cluster) {
-	if c.record == nil || w.anyIsolated() || w.facts.quarantined(c.name) {
+	if c.record == nil || w.facts.quarantined(c.name) || !w.readsRecords() {
 		return
 	}
 	before := c.token
@@ -229,7 +229,7 @@ func (w *world) rotate(c *cluster) {
 
 // misrotate records a credential that is no good. The one before stays in use.
 func (w *world) misrotate(c *cluster) {
-	if c.record == nil || w.anyIsolated() || w.facts.quarantined(c.name) {
+	if c.record == nil || w.facts.quarantined(c.name) || !w.readsRecords() {
 		return
 	}
 	w.join(c, c.api.UID, w.unique(secretMark))
@@ -238,7 +238,7 @@ func (w *world) misrotate(c *cluster) {
 
 // wipe makes a cluster anew at the same address.
 func (w *world) wipe(c *cluster) {
-	if c == w.own || c.down || w.facts.quarantined(c.name) {
+	if c == w.own || c.down || w.facts.quarantined(c.name) || w.facts.lost(c.name) {
 		return
 	}
 	w.rest()
@@ -336,6 +336,18 @@ func (w *world) restart(number int, forget bool) {
 	}
 }
 
+// readsRecords reports whether every replica can read records; where their watch was
+// broken it waits until it is not any more.
+func (w *world) readsRecords() bool {
+	if w.anyIsolated() {
+		return false
+	}
+	if w.broken {
+		w.rest()
+	}
+	return true
+}
+
 func (w *world) anyIsolated() bool {
 	return slices.ContainsFunc(w.replicas[:], func(r *replica) bool { return r.isolated })
 }
@@ -349,10 +361,19 @@ func (h *history) quarantined(name model.MemberName) bool {
 	return false
 }
 
+// lost reports whether some replica has no credential of a member that works.
+func (h *history) lost(name model.MemberName) bool {
+	return slices.ContainsFunc(h.seen[:], func(seen map[model.MemberName]*sight) bool { return seen[name] != nil && seen[name].lost })
+}
+
 // note remembers where addresses are from.
 func (w *world) note(at slot, one published) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.noteLocked(at, one)
+}
+
+func (w *world) noteLocked(at slot, one published) {
 	for i := range one.health {
 		for _, port := range podPorts {
 			w.origin[fmt.Sprintf("%s:%d", addressOf(at.member, one.generation, i), port)] = origin{at, one.generation}

@@ -153,6 +153,9 @@ type mesh struct {
 	known              map[model.MemberName]facts
 	// order says who has his way, of each service's exporters.
 	order func(service string, exporters []model.MemberName) []model.MemberName
+	// anyway has the gateway carry also what clients could reach by themselves: another
+	// replica may know why.
+	anyway bool
 }
 
 // wanted are the endpoints of every cluster of the own gateway.
@@ -182,7 +185,7 @@ func (m mesh) wanted() map[string][]host {
 				}
 				out[fmt.Sprintf("outbound_.%d_._.%s.%s.svc.cluster.local", port.Number, name, namespace)] = hosts
 			}
-			if !away {
+			if !away && !m.anyway {
 				continue // clients reach the pods by themselves
 			}
 			hosts := []host{}

@@ -66,6 +66,9 @@ type world struct {
 	logs     *logs
 	facts    *history
 
+	// broken is true while the watch of records may not have been taken up again.
+	broken bool
+
 	// mu guards what follows.
 	mu         sync.Mutex
 	violations []string
@@ -273,7 +276,7 @@ func (r *replica) start() {
 			Host: "http://own", Dial: r.conns.dial, BearerToken: w.own.token, UserAgent: r.pod,
 			ContentConfig: rest.ContentConfig{ContentType: runtime.ContentTypeJSON, AcceptContentTypes: runtime.ContentTypeJSON},
 		},
-		Log:    slog.New(slog.NewTextHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Log: slog.New(slog.NewTextHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	if err != nil {
 		w.Fatal(err)
