@@ -39,6 +39,8 @@ type members struct {
 	ctx      context.Context //nolint:containedctx // that of run, for what joins later
 	clusters map[model.MemberName]*watch.Cluster
 	joined   map[model.MemberName]member.Member
+	// ends are closed when the watch that was begun last of a member has ended.
+	ends     map[model.MemberName]chan struct{}
 	problems []member.Problem
 }
 
@@ -46,6 +48,7 @@ func newMembers(a *Agent, own v1alpha1.MemberRecord) *members {
 	m := &members{
 		own: own, memory: a.memory, log: a.Log, changed: make(chan struct{}, 1),
 		clusters: map[model.MemberName]*watch.Cluster{}, joined: map[model.MemberName]member.Member{},
+		ends: map[model.MemberName]chan struct{}{},
 	}
 	file := a.Settings.File
 	m.options = func(record v1alpha1.MemberRecord) watch.Options {
@@ -115,10 +118,24 @@ func (m *members) Join(joined member.Member) {
 	m.wake()
 }
 
+// startLocked begins to watch, but not before an earlier watch of that name has ended:
+// the last it does is to take away what it offered, which must not be the new one's.
 func (m *members) startLocked(cluster *watch.Cluster) {
-	m.clusters[cluster.Name()] = cluster
-	ctx := m.ctx
-	m.running.Go(func() { cluster.Run(ctx, m.memory) })
+	name, ctx := cluster.Name(), m.ctx
+	before, end := m.ends[name], make(chan struct{})
+	m.clusters[name], m.ends[name] = cluster, end
+	m.running.Go(func() {
+		if before != nil {
+			<-before
+		}
+		cluster.Run(ctx, m.memory)
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		close(end)
+		if m.ends[name] == end {
+			delete(m.ends, name)
+		}
+	})
 }
 
 // Replace brings another credential or record of a member.
