@@ -188,7 +188,9 @@ func (l *loop) every(names []model.MemberName, holds func(model.MemberName) bool
 func (l *loop) listed(name model.MemberName) bool { return l.heard(name) && !l.remembers(name) }
 
 // known reports whether a member may be served: it was listed, or is remembered.
-func (l *loop) known(name model.MemberName) bool { return l.heard(name) || l.shards[name] != nil && l.remembers(name) }
+func (l *loop) known(name model.MemberName) bool {
+	return l.heard(name) || l.shards[name] != nil && l.remembers(name)
+}
 
 // heard reports whether what there is of a member came from it. Of one that turned out
 // to be another cluster before it was ever listed nothing did.

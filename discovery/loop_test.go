@@ -79,7 +79,8 @@ func TestTheFirstView(t *testing.T) {
 			[]model.MemberName{"east"},
 		},
 		"one is another cluster now, and is remembered": {
-			[]model.MemberName{"west"}, func(s *start) {
+			[]model.MemberName{"west"},
+			func(s *start) {
 				s.offer("east", model.Ready)
 				s.offer("west", model.Quarantined)
 			},

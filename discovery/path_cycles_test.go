@@ -40,7 +40,9 @@ func TestRotationsLeaveNothing(t *testing.T) {
 			}
 		}
 		w.step([]op{
-			{"slice", nearName, "a", 0x20 + cycle%2*0x10 + 1}, {"rotate", nearName, "-", 0}, {"slice", nearName, "a", 0x30 + cycle%2*0x10 + 1},
+			{"slice", nearName, "a", 0x20 + cycle%2*0x10 + 1},
+			{"rotate", nearName, "-", 0},
+			{"slice", nearName, "a", 0x30 + cycle%2*0x10 + 1},
 			{"rotate", "north", "-", 0},
 		})
 	})

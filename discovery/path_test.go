@@ -27,6 +27,9 @@ func runs(t *testing.T, short int) int {
 	return count
 }
 
+// long is true where tests may take minutes.
+func long() bool { return os.Getenv("EASTWEST_RUNS") != "" }
+
 // TestThePath has anything happen to a mesh, and judges by an oracle what its gateways
 // are told: after every step that nothing was made up, lost or mixed up, and at rest that
 // it is what it must be. Lists of what happened that once were wrong are kept in

@@ -230,6 +230,8 @@ type owned struct {
 	all     map[net.Conn]struct{}
 }
 
+func newOwned(r *replica) *owned { return &owned{replica: r, all: map[net.Conn]struct{}{}} }
+
 func (o *owned) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	o.mu.Lock()
 	isolated := o.replica.isolated
@@ -267,7 +269,7 @@ func (r *replica) heal() {
 // start begins a new process with what the last one left on disk.
 func (r *replica) start() {
 	w := r.world
-	r.conns = &owned{replica: r, all: map[net.Conn]struct{}{}}
+	r.conns = newOwned(r)
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
 	agent, err := New(ctx, Options{
