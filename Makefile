@@ -40,6 +40,10 @@ bench: packages build ## Figures against istiod and CoreDNS, docs/benchmarks.md
 	cd lab && go test -tags bench -run '^$$' -bench . -benchtime 100x -timeout 60m ./bench
 	cd lab && go test -tags bench -run '^$$' -bench . -benchtime 1x -timeout 60m ./bench/names
 
+.PHONY: fuzz
+fuzz: require-go ## Every fuzz target for FUZZ_TIME each, 1m unless said
+	scripts/fuzz $(or $(FUZZ_TIME),1m)
+
 .PHONY: lint
 lint: require-go ## gofumpt, go vet, staticcheck
 	scripts/test lint

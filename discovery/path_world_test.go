@@ -122,6 +122,7 @@ func newWorld(t *testing.T) *world {
 		w.own.api.Objects[path] = map[string]metav1.Object{}
 	}
 	w.own.api.Put(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})
+	w.own.api.Writes = w.judgeWrite
 	w.facts = newHistory(w)
 	for i := range w.replicas {
 		w.replicas[i] = w.newReplica(i)
@@ -137,7 +138,6 @@ func newWorld(t *testing.T) *world {
 			one.api.Cut()
 		}
 	})
-	w.own.api.Writes = w.judgeWrite
 	return w
 }
 

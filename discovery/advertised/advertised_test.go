@@ -22,7 +22,7 @@ import (
 	"github.com/eastwest-mesh/eastwest/internal/testapi"
 )
 
-func TestMain(m *testing.M) { os.Exit(testapi.Main(m)) }
+func TestMain(m *testing.M) { os.Exit(testapi.MainWithoutLeaks(m)) }
 
 // definition is the Gateway API's type, as far as it matters here: addresses are
 // one value, listeners go by their names.

@@ -20,7 +20,7 @@ import (
 	"github.com/eastwest-mesh/eastwest/internal/testapi"
 )
 
-func TestMain(m *testing.M) { os.Exit(testapi.Main(m)) }
+func TestMain(m *testing.M) { os.Exit(testapi.MainWithoutLeaks(m)) }
 
 // state is what a writer is given as the view.
 type state struct {

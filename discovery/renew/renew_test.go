@@ -18,7 +18,7 @@ import (
 	"github.com/eastwest-mesh/eastwest/internal/testapi"
 )
 
-func TestMain(m *testing.M) { os.Exit(testapi.Main(m)) }
+func TestMain(m *testing.M) { os.Exit(testapi.MainWithoutLeaks(m)) }
 
 // TestARealTokenIsRenewed by its own account, with no other right than that, at
 // half of its life and not before.

@@ -22,7 +22,7 @@ import (
 	"github.com/eastwest-mesh/eastwest/internal/testapi"
 )
 
-func TestMain(m *testing.M) { os.Exit(testapi.Main(m)) }
+func TestMain(m *testing.M) { os.Exit(testapi.MainWithoutLeaks(m)) }
 
 func allStates() []string {
 	var all []string

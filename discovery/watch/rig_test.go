@@ -17,22 +17,13 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"go.uber.org/goleak"
-
 	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
 	"github.com/eastwest-mesh/eastwest/discovery/model"
 	"github.com/eastwest-mesh/eastwest/internal/fakeapi"
 	"github.com/eastwest-mesh/eastwest/internal/testapi"
 )
 
-func TestMain(m *testing.M) {
-	code := testapi.Main(m)
-	if err := goleak.Find(); code == 0 && err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(testapi.MainWithoutLeaks(m)) }
 
 // recorder is a sink that keeps everything.
 type recorder struct {
