@@ -13,7 +13,7 @@ import (
 // TestComingAndGoingLeavesNothing: after members have joined and left many times an
 // agent holds no more than after a tenth of that, in goroutines and on the heap.
 func TestComingAndGoingLeavesNothing(t *testing.T) {
-	flat(t, runs(t, 60), func(w *world, cycle int) {
+	flat(t, runs(t, 40), func(w *world, cycle int) {
 		name := peerNames[cycle%len(peerNames)]
 		w.step([]op{{"join", name, "-", 0}, {"service", name, "b", 0}, {"export", name, "b", 0}, {"slice", name, "b", 0x50 + cycle%2}})
 		after(time.Second)
@@ -28,7 +28,7 @@ func TestComingAndGoingLeavesNothing(t *testing.T) {
 // TestRotationsLeaveNothing is F18: credentials are replaced while a member's slices
 // change. What stays is never taken away meanwhile, and nothing is left behind.
 func TestRotationsLeaveNothing(t *testing.T) {
-	flat(t, runs(t, 30), func(w *world, cycle int) {
+	flat(t, runs(t, 20), func(w *world, cycle int) {
 		if cycle == 0 {
 			w.step([]op{{"join", nearName, "-", 0}, {"join", "north", "-", 0}})
 			for _, name := range []model.MemberName{nearName, "north"} {
