@@ -11,7 +11,6 @@ import (
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
@@ -21,6 +20,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/eastwest-mesh/eastwest/discovery/model"
+	"github.com/eastwest-mesh/eastwest/internal/eds"
 )
 
 // FuzzRequests sends whatever a gateway with a good certificate may send, as a stream of
@@ -98,7 +98,7 @@ func publishSome(t *testing.T, p *Publisher) {
 	var set Set
 	for _, name := range []string{"a", "b"} {
 		set.Clusters = append(set.Clusters, &clusterv3.Cluster{Name: name})
-		set.Endpoints = append(set.Endpoints, &endpointv3.ClusterLoadAssignment{ClusterName: name})
+		set.Endpoints = append(set.Endpoints, eds.Encode(name, nil))
 	}
 	if _, err := p.Publish("east", set); err != nil {
 		t.Fatal(err)

@@ -5,10 +5,16 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/eastwest-mesh/eastwest/internal/fakeapi"
 )
 
 // TestAFloodOfEndpoints is F55 by the limits of services and endpoints, which decide by
@@ -25,15 +31,15 @@ func TestAFloodOfEndpoints(t *testing.T) {
 	for _, backwards := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			before := heap()
-			other := newRig(t, func(api *fakeAPI, _ *Options) { api.shop(1) })
-			r := newRig(t, func(api *fakeAPI, o *Options) {
+			other := newRig(t, func(api *fakeapi.Server, _ *Options) { shop(api, 1) })
+			r := newRig(t, func(api *fakeapi.Server, o *Options) {
 				o.Limits = limits
 				for i := range services {
 					name := fmt.Sprintf("s%04d", i)
-					api.put(kubeService("shop", name), kubeExport("shop", name))
+					api.Put(kubeService("shop", name), kubeExport("shop", name))
 				}
-				api.intercept = func(w http.ResponseWriter, r *http.Request) bool {
-					if r.URL.Path != slicePath {
+				api.Intercept = func(w http.ResponseWriter, r *http.Request) bool {
+					if r.URL.Path != fakeapi.SlicePath {
 						return false
 					}
 					w.Header().Set("Content-Type", acceptObjects)
@@ -42,20 +48,17 @@ func TestAFloodOfEndpoints(t *testing.T) {
 							i = services*slicesEach - 1 - i
 						}
 						one := kubeSlice("shop", fmt.Sprintf("slice-%05d", i), fmt.Sprintf("s%04d", i/slicesEach), endpointsEach)
-						if _, err := w.Write(eventOf("ADDED", one)); err != nil {
+						if _, err := w.Write(fakeapi.Frame("ADDED", fakeapi.Envelope("EndpointSlice", one))); err != nil {
 							return true
 						}
 					}
-					api.mu.Lock()
-					end := eventOf("BOOKMARK", api.bookmarkLocked(slicePath, true))
-					api.mu.Unlock()
-					_, _ = w.Write(end)
+					_, _ = w.Write(endOfList(api))
 					_ = http.NewResponseController(w).Flush()
 					<-r.Context().Done()
 					return true
 				}
 			})
-			other.put(kubeSlice("shop", "cart-1", "cart", 2))
+			other.Put(kubeSlice("shop", "cart-1", "cart", 2))
 			other.want(t, "ready shop/cart=2")
 			after(time.Second)
 			r.hasProblem(t, ProblemEndpoints)
@@ -93,10 +96,10 @@ func TestARedirectOfAMemberInUse(t *testing.T) {
 	for _, status := range []int{http.StatusMovedPermanently, http.StatusTemporaryRedirect, http.StatusPermanentRedirect} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				r := newRig(t, func(api *fakeAPI, _ *Options) { api.shop(3) })
+				r := newRig(t, func(api *fakeapi.Server, _ *Options) { shop(api, 3) })
 				r.want(t, "ready shop/cart=3")
-				r.do(func() {
-					r.intercept = func(w http.ResponseWriter, r *http.Request) bool {
+				r.Do(func() {
+					r.Intercept = func(w http.ResponseWriter, r *http.Request) bool {
 						if r.URL.Path == "/elsewhere" {
 							return true
 						}
@@ -107,17 +110,25 @@ func TestARedirectOfAMemberInUse(t *testing.T) {
 						return true
 					}
 				})
-				r.say(slicePath, []byte{})
+				r.Say(fakeapi.SlicePath, []byte{})
 				after(time.Minute)
 				r.want(t, "degraded shop/cart=3")
 				r.hasFault(t, ServerError, "", "redirects are not followed")
-				if r.seen("/elsewhere") != 0 {
+				if r.Seen("/elsewhere") != 0 {
 					t.Error("the redirect was followed")
 				}
-				r.answerAsUsual()
+				answerAsUsual(r.Server)
 				after(time.Minute)
 				r.want(t, "ready shop/cart=3")
 			})
 		})
 	}
+}
+
+// endOfList is the bookmark behind the slices that a watch begins with.
+func endOfList(api *fakeapi.Server) []byte {
+	end := &discoveryv1.EndpointSlice{}
+	api.Do(func() { end.ResourceVersion = strconv.Itoa(api.Revision) })
+	end.Annotations = map[string]string{metav1.InitialEventsAnnotationKey: "true"}
+	return fakeapi.Frame("BOOKMARK", fakeapi.Envelope("EndpointSlice", end))
 }

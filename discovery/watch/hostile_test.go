@@ -18,16 +18,17 @@ import (
 
 	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
 	"github.com/eastwest-mesh/eastwest/discovery/model"
+	"github.com/eastwest-mesh/eastwest/internal/fakeapi"
 	"github.com/eastwest-mesh/eastwest/internal/testapi"
 )
 
 // hostile answers the first list of slices by a function and everything else as usual.
 // The server lists in pages.
-func hostile(api *fakeAPI, answer func(w http.ResponseWriter, r *http.Request)) {
+func hostile(api *fakeapi.Server, answer func(w http.ResponseWriter, r *http.Request)) {
 	var answered atomic.Bool
-	api.intercept = func(w http.ResponseWriter, r *http.Request) bool {
+	api.Intercept = func(w http.ResponseWriter, r *http.Request) bool {
 		switch {
-		case r.URL.Path != slicePath:
+		case r.URL.Path != fakeapi.SlicePath:
 			return false
 		case r.URL.Query().Get("sendInitialEvents") != "":
 			w.WriteHeader(http.StatusUnprocessableEntity)
@@ -57,7 +58,7 @@ func pour(to io.Writer, most int) (taken int) {
 func empties(size int) []byte { return emptiesOf("EndpointSliceList", size) }
 
 func emptiesOf(kind string, size int) []byte {
-	return envelope(kind, rawMessage(bytes.Repeat([]byte{0x12, 0}, size/2)))
+	return fakeapi.Envelope(kind, rawMessage(bytes.Repeat([]byte{0x12, 0}, size/2)))
 }
 
 type rawMessage []byte
@@ -97,13 +98,13 @@ func TestHostileBodies(t *testing.T) {
 			pour(bomb, 128<<20)
 			_ = bomb.Close()
 		}, TooLarge, 0},
-		"an object over 3 MiB in a page": {page(envelope("EndpointSliceList", &discoveryv1.EndpointSliceList{
+		"an object over 3 MiB in a page": {page(fakeapi.Envelope("EndpointSliceList", &discoveryv1.EndpointSliceList{
 			Items: []discoveryv1.EndpointSlice{{ObjectMeta: metav1.ObjectMeta{Name: strings.Repeat("x", maxObject+1)}}},
 		})), TooLarge, 0},
-		"an object of 1,000,000 keys": {page(envelope("EndpointSliceList", &discoveryv1.EndpointSliceList{
+		"an object of 1,000,000 keys": {page(fakeapi.Envelope("EndpointSliceList", &discoveryv1.EndpointSliceList{
 			Items: []discoveryv1.EndpointSlice{*keyed(1_000_000)},
 		})), TooLarge, 0},
-		"an object of 250,000 keys, which is not over 3 MiB": {page(envelope("EndpointSliceList", &discoveryv1.EndpointSliceList{
+		"an object of 250,000 keys, which is not over 3 MiB": {page(fakeapi.Envelope("EndpointSliceList", &discoveryv1.EndpointSliceList{
 			Items: []discoveryv1.EndpointSlice{*keyed(250_000)},
 		})), TooLarge, 0},
 		"more objects than a page can have": {page(empties(1 << 20)), TooLarge, 0},
@@ -134,8 +135,8 @@ func TestHostileBodies(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				began := time.Now()
-				r := newRig(t, func(api *fakeAPI, _ *Options) {
-					api.shop(3)
+				r := newRig(t, func(api *fakeapi.Server, _ *Options) {
+					shop(api, 3)
 					hostile(api, tc.answer)
 				})
 				// Every step is shorter than the pause before the next attempt may be long.
@@ -174,12 +175,12 @@ func TestPagesWithoutEnd(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var endless atomic.Bool
 		endless.Store(true)
-		r := newRig(t, func(api *fakeAPI, o *Options) {
-			api.shop(3)
+		r := newRig(t, func(api *fakeapi.Server, o *Options) {
+			shop(api, 3)
 			o.Limits.Bytes = 100_000
 			count := 0
-			api.intercept = func(w http.ResponseWriter, r *http.Request) bool {
-				if r.URL.Path != slicePath {
+			api.Intercept = func(w http.ResponseWriter, r *http.Request) bool {
+				if r.URL.Path != fakeapi.SlicePath {
 					return false
 				}
 				if !endless.Load() {
@@ -198,7 +199,7 @@ func TestPagesWithoutEnd(t *testing.T) {
 				list := &discoveryv1.EndpointSliceList{ListMeta: metav1.ListMeta{ResourceVersion: "1", Continue: fmt.Sprint(count)}}
 				list.Items = append(list.Items, *kubeSlice("shop", fmt.Sprint("endless-", count), "cart", 100))
 				w.Header().Set("Content-Type", acceptObjects)
-				_, _ = w.Write(envelope("EndpointSliceList", list))
+				_, _ = w.Write(fakeapi.Envelope("EndpointSliceList", list))
 				return true
 			}
 		})
@@ -218,16 +219,16 @@ func TestPagesWithoutEnd(t *testing.T) {
 // yet no event is ever whole.
 func TestAnEventThatTrickles(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, func(api *fakeAPI, _ *Options) { api.shop(3) })
+		r := newRig(t, func(api *fakeapi.Server, _ *Options) { shop(api, 3) })
 		r.want(t, "ready shop/cart=3")
-		r.say(slicePath, []byte{0, 0x20, 0, 0})
+		r.Say(fakeapi.SlicePath, []byte{0, 0x20, 0, 0})
 		for range 179 {
-			r.say(slicePath, []byte{0})
+			r.Say(fakeapi.SlicePath, []byte{0})
 			after(time.Second)
 		}
 		r.want(t, "ready shop/cart=3")
-		r.put(kubeSlice("shop", "cart-2", "cart", 1)) // disappears in what trickles
-		r.say(slicePath, []byte{0})
+		r.Put(kubeSlice("shop", "cart-2", "cart", 1)) // disappears in what trickles
+		r.Say(fakeapi.SlicePath, []byte{0})
 		after(time.Second)
 		r.want(t, "degraded shop/cart=3")
 		r.hasFault(t, Stalled, "endpointslices.discovery.k8s.io", "")
@@ -267,7 +268,7 @@ func TestPagesAreReadPieceByPiece(t *testing.T) {
 			return err
 		},
 		"one slice of empty endpoints": func() error {
-			_, err := resources[ofSlices].decode(envelope("EndpointSlice", rawMessage(whole)))
+			_, err := resources[ofSlices].decode(fakeapi.Envelope("EndpointSlice", rawMessage(whole)))
 			return err
 		},
 		"one export of empty owners": func() error {
@@ -327,7 +328,7 @@ func TestDeniedNamespacesOfARealAPIServer(t *testing.T) {
 // FuzzPages reads a page of every resource out of anything: it is read or refused.
 func FuzzPages(f *testing.F) {
 	f.Add(empties(64))
-	f.Add(envelope("EndpointSliceList", &discoveryv1.EndpointSliceList{Items: []discoveryv1.EndpointSlice{*kubeSlice("shop", "cart-1", "cart", 2)}}))
+	f.Add(fakeapi.Envelope("EndpointSliceList", &discoveryv1.EndpointSliceList{Items: []discoveryv1.EndpointSlice{*kubeSlice("shop", "cart-1", "cart", 2)}}))
 	f.Add([]byte(`{"kind":"ServiceExportList","metadata":{"resourceVersion":"1"},"items":[{"metadata":{"name":"cart"}},null]}`))
 	f.Add([]byte(`{"kind":"ServiceExportList","items":null}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
