@@ -21,6 +21,7 @@ import (
 
 	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
 	"github.com/eastwest-mesh/eastwest/discovery/model"
+	"github.com/eastwest-mesh/eastwest/internal/faultproxy"
 	"github.com/eastwest-mesh/eastwest/internal/testapi"
 )
 
@@ -247,16 +248,16 @@ func eventually(t *testing.T, act func() error) {
 // TestARefusedConnection is F01 over TCP and TLS.
 func TestARefusedConnection(t *testing.T) {
 	t.Parallel()
-	proxy, config := newFaultProxy(t, testapi.Config(t))
+	proxy, config := faultproxy.New(t, testapi.Config(t))
 	r := newRealRig(t, config, defaultTiming, nil)
 	r.shop(t, 20)
 	r.untilEndpoints(t, "cart", 20)
 	before := r.changes()
-	proxy.refuse()
+	proxy.Refuse()
 	if took := r.untilState(t, model.Degraded); took > time.Second {
 		t.Errorf("degraded after %v", took)
 	}
-	proxy.listen(t)
+	proxy.Accept(t)
 	if took := r.untilState(t, model.Ready); took > 7*time.Second {
 		t.Errorf("ready after %v", took)
 	}
@@ -268,20 +269,18 @@ func TestARefusedConnection(t *testing.T) {
 // TestAFrozenConnection is F02: nothing is closed, nothing comes. Pings find it.
 func TestAFrozenConnection(t *testing.T) {
 	t.Parallel()
-	proxy, config := newFaultProxy(t, testapi.Config(t))
+	proxy, config := faultproxy.New(t, testapi.Config(t))
 	r := newRealRig(t, config, defaultTiming, nil)
 	r.shop(t, 20)
 	r.untilEndpoints(t, "cart", 20)
-	proxy.mu.Lock()
-	if ends := len(proxy.conns); ends != 2 {
-		t.Errorf("%d ends of connections: not everything goes through one", ends)
+	if open := proxy.Open(); open != 1 {
+		t.Errorf("%d connections: not everything goes through one", open)
 	}
-	proxy.mu.Unlock()
-	proxy.freeze()
+	proxy.Freeze()
 	if took := r.untilState(t, model.Degraded); took > 11*time.Second {
 		t.Errorf("degraded after %v", took)
 	}
-	proxy.thaw()
+	proxy.Thaw()
 	r.untilState(t, model.Ready)
 	r.untilEndpoints(t, "cart", 20)
 }

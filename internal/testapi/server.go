@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 )
@@ -25,10 +26,18 @@ import (
 // token is what the tests log in with; the server listens on loopback only.
 const token = "testapi"
 
+// Names of the processes of a server.
+const (
+	etcd      = "etcd"
+	apiServer = "kube-apiserver"
+)
+
 // server is an etcd and a kube-apiserver.
 type server struct {
-	dir       string
-	processes []*process
+	dir, bin string
+	// args are those of both, so that they can be started again.
+	args      map[string][]string
+	processes map[string]*process
 	config    *rest.Config
 }
 
@@ -41,15 +50,15 @@ func start(ctx context.Context) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{dir: dir}
-	if err := s.run(ctx, bin); err != nil {
+	s := &server{dir: dir, bin: bin, processes: map[string]*process{}}
+	if err := s.run(ctx); err != nil {
 		s.stop()
 		return nil, fmt.Errorf("start a kube-apiserver: %w", err)
 	}
 	return s, nil
 }
 
-func (s *server) run(ctx context.Context, bin string) error {
+func (s *server) run(ctx context.Context) error {
 	ports, err := freePorts(3)
 	if err != nil {
 		return err
@@ -58,22 +67,25 @@ func (s *server) run(ctx context.Context, bin string) error {
 	if err := s.writeFiles(); err != nil {
 		return err
 	}
-	if err := s.start(filepath.Join(bin, "etcd"),
-		"--data-dir="+filepath.Join(s.dir, "etcd"), "--listen-client-urls="+client, "--advertise-client-urls="+client,
-		"--listen-peer-urls="+peer, "--initial-advertise-peer-urls="+peer, "--initial-cluster=default="+peer,
-		"--unsafe-no-fsync", "--log-level=error"); err != nil {
-		return err
-	}
-	if err := s.start(filepath.Join(bin, "kube-apiserver"),
-		"--etcd-servers="+client, "--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--secure-port="+api,
-		"--cert-dir="+s.dir, "--token-auth-file="+s.path("tokens.csv"), "--authorization-mode=RBAC",
-		"--service-account-key-file="+s.path("accounts.pem"), "--service-account-signing-key-file="+s.path("accounts.pem"),
-		"--service-account-issuer=https://kubernetes.default.svc", "--service-cluster-ip-range=10.96.0.0/16,fd00:96::/112",
-		"--endpoint-reconciler-type=none", "--disable-admission-plugins=ServiceAccount",
-		"--enable-priority-and-fairness=false"); err != nil {
-		return err
+	s.args = map[string][]string{
+		etcd: {
+			"--data-dir=" + s.path(etcd), "--listen-client-urls=" + client, "--advertise-client-urls=" + client,
+			"--listen-peer-urls=" + peer, "--initial-advertise-peer-urls=" + peer, "--initial-cluster=default=" + peer,
+			"--unsafe-no-fsync", "--log-level=error",
+		},
+		apiServer: {
+			"--etcd-servers=" + client, "--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--secure-port=" + api,
+			"--cert-dir=" + s.dir, "--token-auth-file=" + s.path("tokens.csv"), "--authorization-mode=RBAC",
+			"--service-account-key-file=" + s.path("accounts.pem"), "--service-account-signing-key-file=" + s.path("accounts.pem"),
+			"--service-account-issuer=https://kubernetes.default.svc", "--service-cluster-ip-range=10.96.0.0/16,fd00:96::/112",
+			"--endpoint-reconciler-type=none", "--disable-admission-plugins=ServiceAccount",
+			"--enable-priority-and-fairness=false",
+		},
 	}
 	s.config = &rest.Config{Host: "https://127.0.0.1:" + api, BearerToken: token}
+	if err := errors.Join(s.start(etcd), s.start(apiServer)); err != nil {
+		return err
+	}
 	return s.ready(ctx)
 }
 
@@ -106,9 +118,9 @@ func (s *server) ready(ctx context.Context) error {
 				return nil
 			}
 		}
-		for _, one := range s.processes {
+		for name, one := range s.processes {
 			if text, ended := one.ended(); ended {
-				return fmt.Errorf("%s has ended: %s", one.name, text)
+				return fmt.Errorf("%s has ended: %s", name, text)
 			}
 		}
 		select {
@@ -124,35 +136,39 @@ func readyz(ctx context.Context, config *rest.Config) error {
 	if err != nil {
 		return err
 	}
-	_, err = kube.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Raw()
+	if _, err = kube.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Raw(); err != nil {
+		return err
+	}
+	// It makes its own namespaces a moment later, and its UID is that of this one.
+	_, err = kube.CoreV1().Namespaces().Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{})
 	return err
 }
 
 // stop kills both processes and removes all they wrote.
 func (s *server) stop() {
-	for i := len(s.processes) - 1; i >= 0; i-- {
-		s.processes[i].kill()
+	for _, one := range s.processes {
+		one.kill()
 	}
 	_ = os.RemoveAll(s.dir)
 }
 
 // process is one running component and the end of what it printed.
 type process struct {
-	name   string
 	cmd    *exec.Cmd
 	output bytes.Buffer
 	done   chan struct{}
 }
 
-func (s *server) start(path string, args ...string) error {
-	one := &process{name: filepath.Base(path), cmd: exec.Command(path, args...), done: make(chan struct{})}
+// start runs one of the two, which must not be running.
+func (s *server) start(name string) error {
+	one := &process{cmd: exec.Command(filepath.Join(s.bin, name), s.args[name]...), done: make(chan struct{})}
 	one.cmd.Stdout, one.cmd.Stderr = &one.output, &one.output
 	// A test binary that is killed must leave nothing behind.
 	one.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := one.cmd.Start(); err != nil {
 		return err
 	}
-	s.processes = append(s.processes, one)
+	s.processes[name] = one
 	go func() {
 		defer close(one.done)
 		_ = one.cmd.Wait()

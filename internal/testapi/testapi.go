@@ -71,13 +71,23 @@ func Config(t testing.TB) *rest.Config {
 		defer cancel()
 		shared.server, shared.err = start(ctx)
 	})
-	if errors.Is(shared.err, errNotBuilt) && os.Getenv("CI") == "" {
-		t.Skip(shared.err)
+	ifStarted(t, shared.err)
+	return unlimited(shared.server.config)
+}
+
+// ifStarted ends a test that has no server.
+func ifStarted(t testing.TB, err error) {
+	t.Helper()
+	if errors.Is(err, errNotBuilt) && os.Getenv("CI") == "" {
+		t.Skip(err)
 	}
-	if shared.err != nil {
-		t.Fatal(shared.err)
+	if err != nil {
+		t.Fatal(err)
 	}
-	config := rest.CopyConfig(shared.server.config)
+}
+
+func unlimited(config *rest.Config) *rest.Config {
+	config = rest.CopyConfig(config)
 	config.QPS, config.Burst = -1, 0
 	return config
 }

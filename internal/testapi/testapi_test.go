@@ -7,7 +7,11 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
 )
 
 func TestMain(m *testing.M) { os.Exit(Main(m)) }
@@ -57,5 +61,39 @@ func TestToolsAreTheNewestComplete(t *testing.T) {
 	}
 	if got, err := tools(); err != nil || filepath.Base(got) != "new" {
 		t.Errorf("got %s, %v", got, err)
+	}
+}
+
+// TestAServerOfOnesOwn goes back in time and becomes another cluster.
+func TestAServerOfOnesOwn(t *testing.T) {
+	t.Parallel()
+	server := Start(t)
+	kube, err := kubernetes.NewForConfig(server.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	uid := func() types.UID {
+		t.Helper()
+		namespace, err := kube.CoreV1().Namespaces().Get(t.Context(), "kube-system", metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return namespace.UID
+	}
+	first, backup := uid(), server.Backup(t)
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "later"}}
+	if _, err := kube.CoreV1().Namespaces().Create(t.Context(), namespace, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	server.Restore(t, backup)
+	if _, err := kube.CoreV1().Namespaces().Get(t.Context(), "later", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+		t.Errorf("what was written after the backup is there: %v", err)
+	}
+	if again := uid(); again != first {
+		t.Errorf("restored, it is %s and was %s", again, first)
+	}
+	server.Wipe(t)
+	if again := uid(); again == first {
+		t.Error("wiped, it is the same cluster")
 	}
 }
