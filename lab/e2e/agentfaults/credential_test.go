@@ -1,0 +1,256 @@
+//go:build e2e
+
+package agentfaults
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	authv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+
+	"github.com/eastwest-mesh/eastwest/internal/faultproxy"
+)
+
+// reader is an account in a member with the rights of an agent.
+type reader struct {
+	cluster *cluster
+	name    string
+}
+
+// readable are what an agent lists and watches in a member, without one resource.
+func readable(without string) []rbacv1.PolicyRule {
+	var rules []rbacv1.PolicyRule
+	for _, one := range []struct{ group, resource string }{
+		{"", "services"},
+		{"", "namespaces"},
+		{"discovery.k8s.io", "endpointslices"},
+		{"multicluster.x-k8s.io", "serviceexports"},
+		{"net.gke.io", "serviceexports"},
+	} {
+		if one.resource != without {
+			rules = append(rules, rbacv1.PolicyRule{APIGroups: []string{one.group}, Resources: []string{one.resource}, Verbs: []string{"get", "list", "watch"}})
+		}
+	}
+	return rules
+}
+
+func newReader(t *testing.T, c *cluster, name string) reader {
+	t.Helper()
+	r := reader{c, name}
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: agentNamespace}}
+	_, err := c.kube.CoreV1().ServiceAccounts(agentNamespace).Create(t.Context(), account, metav1.CreateOptions{})
+	must(t, ignore(err, apierrors.IsAlreadyExists))
+	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	_, err = c.kube.RbacV1().ClusterRoles().Create(t.Context(), role, metav1.CreateOptions{})
+	must(t, ignore(err, apierrors.IsAlreadyExists))
+	binding := &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		RoleRef:    rbacv1.RoleRef{APIGroup: "rbac.authorization.k8s.io", Kind: "ClusterRole", Name: name},
+		Subjects:   []rbacv1.Subject{{Kind: "ServiceAccount", Name: name, Namespace: agentNamespace}},
+	}
+	_, err = c.kube.RbacV1().ClusterRoleBindings().Create(t.Context(), binding, metav1.CreateOptions{})
+	must(t, ignore(err, apierrors.IsAlreadyExists))
+	r.allow(t, readable(""))
+	return r
+}
+
+func ignore(err error, is func(error) bool) error {
+	if is(err) {
+		return nil
+	}
+	return err
+}
+
+// allow changes the account's rights.
+func (r reader) allow(t *testing.T, rules []rbacv1.PolicyRule) {
+	t.Helper()
+	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: r.name}, Rules: rules}
+	_, err := r.cluster.kube.RbacV1().ClusterRoles().Update(t.Context(), role, metav1.UpdateOptions{})
+	must(t, err)
+}
+
+// token is a new credential of the account.
+func (r reader) token(t *testing.T) string {
+	t.Helper()
+	made, err := r.cluster.kube.CoreV1().ServiceAccounts(agentNamespace).CreateToken(t.Context(), r.name, &authv1.TokenRequest{}, metav1.CreateOptions{})
+	must(t, err)
+	return made.Status.Token
+}
+
+// revoke takes the account away, and every token of it.
+func (r reader) revoke(t *testing.T) {
+	t.Helper()
+	must(t, r.cluster.kube.CoreV1().ServiceAccounts(agentNamespace).Delete(t.Context(), r.name, metav1.DeleteOptions{}))
+}
+
+// by is a configuration with another credential.
+func by(config *rest.Config, token string) *rest.Config {
+	config = rest.CopyConfig(config)
+	config.BearerToken = token
+	return config
+}
+
+// TestF17 revokes the token of a member and cuts the connection.
+func TestF17(t *testing.T) {
+	slow(t)
+	namespace, account := shop(t, 20, peer), newReader(t, peer, "revoked")
+	front, config := faultproxy.NewFront(t, peer.Config())
+	token := account.token(t)
+	a := start(t, options{namespace: namespace, members: []member{{"c2", by(config, token)}}})
+	g := a.connect(t, nil)
+	g.awaitShare(t, namespace, "c2", share{weight: 20})
+	awaitShown(t, "c2", "ready", "watched")
+	since := g.mark(namespace, "c2")
+	account.revoke(t)
+	await(t, "the API server refuses the token", func(ctx context.Context) error {
+		return refuses(ctx, by(peer.Config(), token))
+	})
+	front.Reset()
+	a.awaitFault(t, "c2", "degraded", "Unauthorized", "")
+	asked, lines := len(front.Requests()), a.logged("\n")
+	a.pass(t, 65*time.Second)
+	if asked = len(front.Requests()) - asked; asked < 1 || asked > 3 {
+		t.Errorf("%d requests in 65 s, want one in 30 s", asked)
+	}
+	if lines = a.logged("\n") - lines; lines > 5 {
+		t.Errorf("%d lines were logged in 65 s", lines)
+	}
+
+	// Its neighbour: the next credential is refused, too; the one after it is not.
+	a.record(t, member{"c2", by(config, "nobody")})
+	a.awaitStanding(t, "c2", "shows the credential that is refused", func(s standing) bool {
+		return s.State == "degraded" && len(s.Pending) == 1 && s.Pending[0].Reason == "Unauthorized"
+	})
+	g.wantToldNothing(t, since)
+	account = newReader(t, peer, "revoked")
+	a.record(t, member{"c2", by(config, account.token(t))})
+	a.awaitState(t, "c2", "ready")
+	g.wantToldNothing(t, since)
+}
+
+// refuses wants an API server not to know a credential.
+func refuses(ctx context.Context, config *rest.Config) error {
+	client, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return err
+	}
+	_, status, err := get(ctx, client, config.Host+"/api/v1/services")
+	return errors.Join(err, unless(status == 401, "it answers %d", status))
+}
+
+// rotations is how many F18 makes.
+const rotations = 100
+
+// TestF18 rotates the credential of a member again and again, while its endpoints
+// change.
+func TestF18(t *testing.T) {
+	slow(t)
+	namespace, account := shop(t, 20, peer), newReader(t, peer, "rotated")
+	config := by(peer.Config(), account.token(t))
+	a := start(t, options{namespace: namespace, members: []member{{"c2", config}}, secrets: true})
+	g := a.connect(t, nil)
+	g.awaitShare(t, namespace, "c2", share{weight: 20})
+	swapped := func(count int) {
+		t.Helper()
+		a.awaitStanding(t, "c2", fmt.Sprintf("has its credential number %d", count), func(s standing) bool {
+			return s.Watched["swaps"] == count && s.State == "ready" && len(s.Pending) == 0
+		})
+	}
+	rotate := func(i int) {
+		a.record(t, member{"c2", by(config, account.token(t))})
+		peer.endpoints(t, namespace, "cart", 20+i%10)
+		swapped(i)
+		g.awaitShare(t, namespace, "c2", share{weight: 20 + i%10})
+	}
+	const first = 5 // it has all it will ever need then
+	for i := range first {
+		rotate(i + 1)
+	}
+	g.mark(namespace, "c2")
+	before, removed := a.size(t), g.removed()
+	for i := first; i < rotations; i++ {
+		if i%10 == 0 {
+			// Its neighbour: a credential between them is refused, and never in use.
+			a.record(t, member{"c2", by(config, "nobody")})
+			a.awaitStanding(t, "c2", "shows the credential that is refused", func(s standing) bool {
+				return s.State == "ready" && len(s.Pending) == 1
+			})
+		}
+		rotate(i + 1)
+	}
+	g.wantLeast(t, 20)
+	if now := g.removed(); now != removed {
+		t.Errorf("%d names were removed", now-removed)
+	}
+	await(t, "it is as small as before", func(context.Context) error {
+		after := a.size(t)
+		t.Logf("before %+v, after %+v", before, after)
+		return errors.Join(
+			unless(after.routines <= before.routines*1.05+1, "%v goroutines, before %v", after.routines, before.routines),
+			unless(after.files <= before.files+1, "%d files, before %d", after.files, before.files),
+			unless(after.live <= before.live*1.25+2<<20, "%v bytes live, before %v", after.live, before.live))
+	})
+}
+
+// size is what a process takes.
+type size struct {
+	routines, live float64
+	files          int
+}
+
+func (a *agent) size(t *testing.T) size {
+	t.Helper()
+	return size{
+		routines: a.metric(t, "go_goroutines"), files: a.files(t),
+		// The next collection is due at twice what the last one left.
+		live: a.metric(t, "go_memstats_next_gc_bytes") / 2,
+	}
+}
+
+// TestF19 takes the right to one resource of a member away.
+func TestF19(t *testing.T) {
+	for _, tc := range []struct{ name, resource, full string }{
+		{"endpointslices", "endpointslices", "endpointslices.discovery.k8s.io"},
+		// Its neighbour: another resource, and endpoints go on.
+		{"services", "services", "services"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			namespace, account := shop(t, 20, peer), newReader(t, peer, "limited")
+			proxy, config := faultproxy.New(t, peer.Config())
+			a := start(t, options{namespace: namespace, members: []member{{"c2", by(config, account.token(t))}}})
+			g := a.connect(t, nil)
+			g.awaitShare(t, namespace, "c2", share{weight: 20})
+			g.mark(namespace, "c2")
+			account.allow(t, readable(tc.resource))
+			// Rights are asked for when a watch begins.
+			await(t, "the member is degraded", func(ctx context.Context) error {
+				proxy.Cut()
+				s, err := a.standing(ctx, "c2")
+				return errors.Join(err, unless(s.has("Forbidden", ""), "it is %+v", s))
+			})
+			a.awaitFault(t, "c2", "degraded", "Forbidden", "list and watch "+tc.full)
+			services := a.now(t, "c2").Services
+			if tc.resource == "services" {
+				peer.endpoints(t, namespace, "cart", 21)
+				g.awaitShare(t, namespace, "c2", share{weight: 21})
+			} else {
+				peer.makeService(t, namespace, "pay")
+				a.awaitStanding(t, "c2", "offers another service", func(s standing) bool { return s.Services == services+1 })
+			}
+			if s := a.now(t, "c2"); len(s.Faults) != 1 {
+				t.Errorf("others are in trouble, too: %+v", s.Faults)
+			}
+			account.allow(t, readable(""))
+			a.awaitState(t, "c2", "ready")
+			g.wantLeast(t, 20)
+		})
+	}
+}
