@@ -93,15 +93,21 @@ type Agent struct {
 	answers *answerer
 	// keeper is nil where no snapshot is written.
 	keeper *snapshot.Keeper
-	// writes is true while this replica is the one that does.
+	// writes is true while this replica is the one that does. Whether its lease still
+	// allows that is the tenure's to say.
 	writes atomic.Bool
+	tenure *tenure
+	// elector keeps the lease: it must get through where the tenure lets nothing pass.
+	elector kubernetes.Interface
 }
 
 // New puts an agent together. It contacts the own cluster once, to learn which
 // one it is.
 func New(ctx context.Context, o Options) (*Agent, error) {
 	o.Config = unlimited(o.Config)
-	kube, err := kubernetes.NewForConfig(o.Config)
+	term := &tenure{}
+	writing := term.guard(o.Config)
+	kube, err := kubernetes.NewForConfig(writing)
 	if err != nil {
 		return nil, fmt.Errorf("connect to the own cluster: %w", err)
 	}
@@ -109,11 +115,14 @@ func New(ctx context.Context, o Options) (*Agent, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the UID of the own cluster: %w", err)
 	}
-	a := &Agent{Options: o, own: model.MemberName(o.Settings.File.Member.Name), kube: kube, inbox: watch.NewInbox()}
+	a := &Agent{Options: o, own: model.MemberName(o.Settings.File.Member.Name), kube: kube, tenure: term, inbox: watch.NewInbox()}
 	record := o.Settings.Record()
 	record.UID = string(system.UID)
 	record.Identity = a.identity("gateway")
-	if a.dynamic, err = dynamic.NewForConfig(o.Config); err != nil {
+	if a.dynamic, err = dynamic.NewForConfig(writing); err != nil {
+		return nil, fmt.Errorf("connect to the own cluster: %w", err)
+	}
+	if a.elector, err = kubernetes.NewForConfig(o.Config); err != nil {
 		return nil, fmt.Errorf("connect to the own cluster: %w", err)
 	}
 	a.families = a.readFamilies(ctx)
@@ -262,7 +271,7 @@ func (a *Agent) work(ctx context.Context, group *errgroup.Group, own *watch.Clus
 		a.issue(ctx, group)
 	}
 	group.Go(func() error {
-		lead(ctx, a.kube, a.Namespace, leaseName, a.Pod, a.Log, func(term context.Context) { a.write(term, writes, shows) })
+		a.lead(ctx, a.elector, func(term context.Context) { a.write(term, writes, shows) })
 		return nil
 	})
 }

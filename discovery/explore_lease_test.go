@@ -92,7 +92,8 @@ func (l *leading) start(c *contender) {
 	c.cancel, c.stopped, c.wake = cancel, false, make(chan struct{}, 1)
 	kube, client := kubernetes.NewForConfigOrDie(config), dynamic.NewForConfigOrDie(config)
 	c.group.Go(func() {
-		lead(ctx, kube, v1alpha1.AgentNamespace, leaseName, c.pod, slog.New(slog.DiscardHandler), func(term context.Context) { l.work(term, c, client) })
+		agent := &Agent{Options: Options{Namespace: v1alpha1.AgentNamespace, Pod: c.pod, Log: slog.New(slog.DiscardHandler)}, tenure: &tenure{}}
+		agent.lead(ctx, kube, func(term context.Context) { l.work(term, c, client) })
 	})
 }
 

@@ -2,7 +2,6 @@ package discovery
 
 import (
 	"context"
-	"log/slog"
 	"sync"
 	"time"
 
@@ -20,17 +19,19 @@ const (
 )
 
 // lead runs work for as long as this replica holds the lease, and tries again
-// when it has lost it. It gives the lease back when ctx ends.
-func lead(ctx context.Context, kube kubernetes.Interface, namespace, name, identity string, log *slog.Logger, work func(context.Context)) {
-	lock := &resourcelock.LeaseLock{
-		LeaseMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Client: kube.CoordinationV1(),
-		LockConfig: resourcelock.ResourceLockConfig{Identity: identity},
-	}
+// when it has lost it. It gives the lease back when ctx ends. The connection must be
+// one without the guard of its own tenure.
+func (a *Agent) lead(ctx context.Context, kube kubernetes.Interface, work func(context.Context)) {
+	log := a.Log
+	lock := a.tenure.renewedBy(&resourcelock.LeaseLock{
+		LeaseMeta: metav1.ObjectMeta{Namespace: a.Namespace, Name: leaseName}, Client: kube.CoordinationV1(),
+		LockConfig: resourcelock.ResourceLockConfig{Identity: a.Pod},
+	})
 	// Terms follow each other: what one started has ended before the next begins.
 	var term sync.Mutex
 	config := leaderelection.LeaderElectionConfig{
 		Lock: lock, LeaseDuration: leaseDuration, RenewDeadline: renewDeadline, RetryPeriod: retryPeriod,
-		ReleaseOnCancel: true, Name: name,
+		ReleaseOnCancel: true, Name: leaseName,
 		Callbacks: leaderelection.LeaderCallbacks{
 			OnStartedLeading: func(ctx context.Context) {
 				term.Lock()

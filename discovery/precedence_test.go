@@ -79,19 +79,6 @@ func TestARestartForgetsNobody(t *testing.T) {
 	}
 }
 
-// TestAFreshNameAfterARestart is one that comes when incumbents of before are known.
-func TestAFreshNameAfterARestart(t *testing.T) {
-	t.Parallel()
-	p := &precedence{own: "east", incumbents: map[model.ServiceKey]model.MemberName{}}
-	p.leads(exporters{}, time.Unix(0, 0))
-	if got := p.leads(exporters{"west": {200, ""}}, time.Unix(1, 0)); got != "west" {
-		t.Errorf("%q leads", got)
-	}
-	if _, fresh := p.unsettled()[cart]; !fresh {
-		t.Error("the name has settled at once")
-	}
-}
-
 // TestAFreshNameSettles: members that begin to export a name at about the same time are
 // ordered by KEP-1645, in whatever order they are seen, and what one of them records in
 // a hurry counts as little. Then whoever leads stays.

@@ -160,7 +160,7 @@ func (a *Agent) statuses() ([]status.Member, bool) {
 
 // counts are what monitoring asks for.
 func (a *Agent) counts() metrics.Facts {
-	facts := metrics.Facts{Leader: a.writes.Load(), Records: map[string]int{}}
+	facts := metrics.Facts{Leader: a.writes.Load() && a.tenure.holds(), Records: map[string]int{}}
 	all, _ := a.members.standings()
 	for i := range all {
 		for _, one := range all[i].records {
