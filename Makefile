@@ -4,6 +4,12 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X github.com/eastwest-mesh/eastwest/internal/buildinfo.Version=$(VERSION)
 export GOTOOLCHAIN := local
 
+# Rows of docs/faults.md that `make test` shows by real processes, and their number: it
+# fails where fewer pass. `make test-faults` shows all.
+FAULTS_SUBSET := TestF06 TestF10 TestF15 TestF19 TestF23 TestF31 TestNoFilesLeft
+FAULTS_COUNT := 7
+export FAULTS_SUBSET FAULTS_COUNT
+
 .PHONY: help
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +31,10 @@ demo-down: ## Remove the demo's clusters
 .PHONY: test
 test: packages build ## The whole suite: lint, unit tests, and the lab with real clusters
 	scripts/test
+
+.PHONY: test-faults
+test-faults: packages build ## Every fault that takes long as well, and long random histories
+	EASTWEST_FAULTS=all scripts/test allfaults
 
 .PHONY: unit
 unit: require-go ## Only the unit tests

@@ -130,10 +130,10 @@ exports: {policy: [{namespace: %s, name: "*"}]}
 listen: {xds: "%s", admin: "%s", health: "%s"}
 `, own.name, a.namespace, a.xds, a.admin, a.health)
 	if !a.secrets {
-		text += fmt.Sprintf("members: {source: folder, folder: %s}\n", filepath.Join(a.folder, "members"))
+		text += fmt.Sprintf("members: {source: folder, folder: %q}\n", filepath.Join(a.folder, "members"))
 	}
 	if a.snapshot != "" {
-		text += fmt.Sprintf("snapshot: {folder: %s}\n", a.snapshot)
+		text += fmt.Sprintf("snapshot: {folder: %q}\n", a.snapshot)
 	}
 	return text + a.settings
 }

@@ -51,6 +51,7 @@ func TestF09(t *testing.T) {
 	slow(t)
 	namespace, front, a, g := scripted(t, 20, "")
 	// Its neighbour: watches that are open go on, and what they bring is told.
+	before := len(front.Requests())
 	front.Play(says(http.StatusTooManyRequests, "20", all))
 	a.awaitFault(t, "c2", "degraded", "Throttled", "")
 	peer.endpoints(t, namespace, "cart", 21)
@@ -59,17 +60,14 @@ func TestF09(t *testing.T) {
 	since := g.mark(namespace, "c2")
 	front.Reset()
 	a.pass(t, 45*time.Second)
-	requests := front.Requests()
+	requests := front.Requests()[before:]
 	for i := 1; i < len(requests); i++ {
-		if requests[i-1].Status != http.StatusTooManyRequests {
-			continue
-		}
 		if gap := requests[i].At.Sub(requests[i-1].At); gap < 20*time.Second {
 			t.Errorf("%s came %s after it was asked to wait 20 s", requests[i].Path, gap)
 		}
 	}
-	if last := requests[len(requests)-1]; last.Status != http.StatusTooManyRequests || time.Since(last.At) > 30*time.Second {
-		t.Errorf("the last request is %+v: it was not asked again", last)
+	if last := requests[len(requests)-1]; len(requests) < 3 || last.Status != http.StatusTooManyRequests || time.Since(last.At) > 30*time.Second {
+		t.Errorf("%d requests, the last is %+v: it was not asked again", len(requests), last)
 	}
 	front.Play(faultproxy.Script{})
 	a.awaitState(t, "c2", "ready")

@@ -104,7 +104,13 @@ func (c *cluster) makeNamespace(ctx context.Context, name string) error {
 // has, and the namespace in the own cluster too.
 func shop(t *testing.T, count int, in ...*cluster) (namespace string) {
 	t.Helper()
-	namespace = strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
+	plain := func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '-'
+	}
+	namespace = strings.Map(plain, strings.ToLower(t.Name()))
 	namespace = "shop-" + strings.Trim(namespace[:min(len(namespace), 40)], "-")
 	must(t, own.makeNamespace(t.Context(), namespace))
 	for _, c := range in {
@@ -169,8 +175,19 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// await asks until there is no error, for as long as a busy machine may need.
+// await asks until there is no error, for as long as a busy machine may need, and says
+// what was wrong last otherwise. It returns how long that took.
 func await(t *testing.T, what string, ask func(ctx context.Context) error) time.Duration {
 	t.Helper()
-	return rig.Await(t, what, patience, ask)
+	var last error
+	return rig.Await(t, what, patience, func(ctx context.Context) error {
+		err := ask(ctx)
+		if ctx.Err() == nil || last == nil {
+			last = err
+		}
+		if err != nil {
+			return last
+		}
+		return nil
+	})
 }

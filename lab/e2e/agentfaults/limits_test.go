@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -30,13 +31,12 @@ func memoryGroup(t *testing.T, bytes int) (folder string, run []string) {
 	t.Cleanup(func() {
 		await(t, "the cgroup is empty", func(context.Context) error { return os.Remove(folder) })
 	})
-	limit(t, folder, bytes)
+	must(t, setLimit(folder, bytes))
 	return folder, []string{"/bin/sh", "-c", "echo $$ >" + filepath.Join(folder, "cgroup.procs") + ` && exec "$0" "$@"`}
 }
 
-func limit(t *testing.T, folder string, bytes int) {
-	t.Helper()
-	must(t, os.WriteFile(filepath.Join(folder, "memory.limit_in_bytes"), []byte(strconv.Itoa(bytes)), 0o600))
+func setLimit(folder string, bytes int) error {
+	return os.WriteFile(filepath.Join(folder, "memory.limit_in_bytes"), []byte(strconv.Itoa(bytes)), 0o600)
 }
 
 // TestF29 has an agent meet its memory limit.
@@ -48,7 +48,7 @@ func TestF29(t *testing.T) {
 	namespace := shop(t, 20, peer, others[0])
 	a := start(t, options{
 		namespace: namespace, members: []member{{"c2", peer.Config()}, {"c3", others[0].Config()}}, before: run,
-		env: []string{fmt.Sprintf("GOMEMLIMIT=%d", most*9/10)}, settings: "limits: {bytes: 4194304}\n", snapshot: t.TempDir(),
+		env: []string{fmt.Sprintf("GOMEMLIMIT=%d", most*9/10)}, settings: "limits: {endpoints: 10000}\n", snapshot: t.TempDir(),
 	})
 	g := a.connect(t, nil)
 	g.awaitShare(t, namespace, "c2", share{weight: 20})
@@ -61,19 +61,21 @@ func TestF29(t *testing.T) {
 		peer.endpoints(t, namespace, name, 3*perSlice)
 	}
 	awaitShown(t, "c2", "ready", "TooMany")
-	t.Logf("of 120,000 endpoints %d are offered; %s of %d MiB are in use", a.now(t, "c2").Endpoints, usage(t, folder), most>>20)
+	t.Logf("of 120,000 endpoints %d are offered; %d of %d MiB are in use", a.now(t, "c2").Endpoints, used(t, folder)>>20, most>>20)
 	others[0].endpoints(t, namespace, "cart", 21)
 	g.awaitShare(t, namespace, "c3", share{weight: 21})
 	g.awaitShare(t, namespace, "c2", share{weight: 20})
 	g.wantLeast(t, 20)
 
 	// Its neighbour: it is killed for it all the same, while a member is down.
-	await(t, "it is killed for its memory", func(context.Context) error {
-		err := os.WriteFile(filepath.Join(folder, "memory.limit_in_bytes"), []byte("8388608"), 0o600)
-		return unless(a.ended(), "it is not: %v", err)
+	await(t, "it is killed for its memory", func(ctx context.Context) error {
+		now := used(t, folder)
+		err := setLimit(folder, now) // not a page is left
+		_, _ = fetch(ctx, "http://"+a.admin+"/config")
+		return unless(a.ended(), "it is not, with %d bytes: %v", now, err)
 	})
 	others[0].Kill()
-	limit(t, folder, most)
+	must(t, setLimit(folder, most))
 	a.start(t)
 	a.awaitReady(t)
 	g = a.connect(t, g)
@@ -84,13 +86,14 @@ func TestF29(t *testing.T) {
 	}
 }
 
-func usage(t *testing.T, folder string) string {
+// used is how many bytes the cgroup takes now.
+func used(t *testing.T, folder string) int {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(folder, "memory.usage_in_bytes"))
 	must(t, err)
-	bytes, err := strconv.Atoi(string(text[:len(text)-1]))
+	bytes, err := strconv.Atoi(strings.TrimSpace(string(text)))
 	must(t, err)
-	return fmt.Sprintf("%d MiB", bytes>>20)
+	return bytes
 }
 
 // TestNoFilesLeft leaves a running agent no file descriptor.

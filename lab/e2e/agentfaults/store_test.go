@@ -52,7 +52,7 @@ func TestF13(t *testing.T) {
 	}{
 		{"most endpoints are of later", 20, 100, false},
 		// Its neighbour: few are, and the agent was down; its snapshot is of later.
-		{"few are, and the agent was down", 20, 25, true},
+		{"few are and the agent was down", 20, 25, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			namespace := shop(t, tc.then, peer)
