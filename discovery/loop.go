@@ -145,7 +145,7 @@ func (l *loop) turn() {
 	complete := read && l.every(expected, l.listed)
 	refined := l.refine()
 	ports, known := l.ports.Ports()
-	if !known || l.view == nil && !l.late && !(read && refined.answered && l.every(expected, l.known)) {
+	if !known || l.view == nil && !l.late && !(read && refined.answered && l.every(expected, l.tried)) {
 		return
 	}
 	changed := l.changed
@@ -186,6 +186,14 @@ func (l *loop) every(names []model.MemberName, holds func(model.MemberName) bool
 // listed reports whether all that a member has is known, and not merely what it
 // had before the agent was started.
 func (l *loop) listed(name model.MemberName) bool { return l.heard(name) && !l.remembers(name) }
+
+// tried reports whether the first view need not wait for a member: it was listed, or it
+// does not answer. What is remembered alone is no reason to go on, for it may be older
+// than what gateways were told last: they would be told to forget what exists.
+func (l *loop) tried(name model.MemberName) bool {
+	shard := l.shards[name]
+	return shard != nil && shard.Member.State != model.Joining
+}
 
 // known reports whether a member may be served: it was listed, or is remembered.
 func (l *loop) known(name model.MemberName) bool {

@@ -56,7 +56,8 @@ func (s *start) offer(name model.MemberName, state model.State) {
 	s.turn()
 }
 
-// TestTheFirstView is made when every member is known, be it from before.
+// TestTheFirstView is made when every member was listed, or does not answer and is known
+// from before: what is remembered may be older than what gateways were told last.
 func TestTheFirstView(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -107,9 +108,21 @@ func TestTheFirstView(t *testing.T) {
 			true,
 			[]model.MemberName{"east", "west"},
 		},
-		"all are remembered": {
+		"all are remembered, and may answer yet": {
 			[]model.MemberName{"east", "west"},
 			func(s *start) { s.offer("east", model.Joining); s.offer("west", model.Joining) },
+			nil, false, nil,
+		},
+		"all are remembered and away": {
+			[]model.MemberName{"east", "west"},
+			func(s *start) { s.offer("east", model.Degraded); s.offer("west", model.Degraded) },
+			[]model.MemberName{"east", "west"},
+			false,
+			[]model.MemberName{"east", "west"},
+		},
+		"all are remembered and late": {
+			[]model.MemberName{"east", "west"},
+			func(s *start) { s.late = true; s.offer("east", model.Joining); s.offer("west", model.Joining) },
 			[]model.MemberName{"east", "west"},
 			false,
 			[]model.MemberName{"east", "west"},
@@ -155,6 +168,9 @@ func TestTheFirstView(t *testing.T) {
 					t.Error("there is no view")
 				}
 				return
+			}
+			if tc.want == nil {
+				t.Fatalf("there is a view: %+v", state)
 			}
 			exporters := slices.Sorted(slices.Values(state.View.Services.Get(cart).Exporters))
 			kept := slices.Sorted(maps.Keys(state.Shards))

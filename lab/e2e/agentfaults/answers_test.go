@@ -247,6 +247,24 @@ func TestF23(t *testing.T) {
 			a.awaitState(t, "c2", "ready")
 		})
 	}
+	t.Run("the connection ends within a frame", func(t *testing.T) {
+		breaksWithin(t, namespace, front, a, g, count+1)
+	})
+}
+
+// breaksWithin is the neighbour of F23: it is the connection that ends in the middle of
+// a frame, and all watches of the member with it.
+func breaksWithin(t *testing.T, namespace string, front *faultproxy.Front, a *agent, g *gateway, count int) {
+	t.Helper()
+	accepted := front.Accepted()
+	front.CutAfter(100) // bytes of TLS: less than any frame takes
+	peer.endpoints(t, namespace, "cart", count)
+	g.awaitShare(t, namespace, "c2", share{weight: count})
+	a.awaitState(t, "c2", "ready")
+	g.wantLeast(t, 20)
+	if front.Accepted() == accepted {
+		t.Error("nothing broke")
+	}
 }
 
 func onSlices(change func(*http.Request, []byte) ([]byte, error)) func(*http.Request, []byte) ([]byte, error) {

@@ -194,6 +194,17 @@ func (g *gateway) awaitShare(t *testing.T, namespace, member string, want share)
 	})
 }
 
+// awaitService waits until a service and its endpoints were told.
+func (g *gateway) awaitService(t *testing.T, namespace, name string) {
+	t.Helper()
+	await(t, "the gateway was told of "+name, func(context.Context) error {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return unless(g.shareLocked(name+"."+namespace, "c2").weight > 0, "it was told of %v; the stream: %v", g.services, g.err)
+	})
+	g.settle(t)
+}
+
 // mark begins to look at what the gateway is told of a member's part of cart.
 func (g *gateway) mark(namespace, member string) told {
 	g.mu.Lock()

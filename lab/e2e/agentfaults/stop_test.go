@@ -64,7 +64,8 @@ func TestF56(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			namespace := shop(t, 20, peer)
-			a := start(t, options{namespace: namespace, members: []member{{"c2", peer.Config()}}, snapshot: tc.snapshot})
+			proxy, config := faultproxy.New(t, peer.Config())
+			a := start(t, options{namespace: namespace, members: []member{{"c2", config}}, snapshot: tc.snapshot})
 			g := a.connect(t, nil)
 			g.awaitShare(t, namespace, "c2", share{weight: 20})
 			g.settle(t)
@@ -88,6 +89,13 @@ func TestF56(t *testing.T) {
 			if g.told.resources != 1 || g.told.removed != 0 {
 				t.Errorf("the gateway was told %+v, want one change", g.told)
 			}
+			// What was told last is in no snapshot yet, and the member is slow to say it again.
+			peer.makeService(t, namespace, "pay")
+			peer.endpoints(t, namespace, "pay", 5)
+			g.awaitService(t, namespace, "pay")
+			proxy.Delay(500 * time.Millisecond)
+			g = again()
+			g.wantToldNothing(t, told{})
 		})
 	}
 }
