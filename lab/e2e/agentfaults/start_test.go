@@ -41,7 +41,7 @@ func TestF25(t *testing.T) {
 	g.awaitShare(t, namespace, "c5", share{weight: 20})
 	others[1].endpoints(t, namespace, "cart", 21)
 	g.awaitShare(t, namespace, "c4", share{weight: 21})
-	a.awaitState(t, "c5", "joining")
+	a.awaitState(t, "c5", "degraded")
 	g.mark(namespace, "c5")
 	down.Thaw()
 	a.awaitState(t, "c5", "ready")
