@@ -25,6 +25,9 @@ func TestF33(t *testing.T) {
 		{"the own cluster is frozen as well", true, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			if tc.home {
+				slow(t)
+			}
 			namespace := shop(t, 20, peer)
 			member2, config := faultproxy.New(t, peer.Config())
 			home, throughHome := faultproxy.New(t, own.Config())
