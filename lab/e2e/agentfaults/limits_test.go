@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -44,28 +45,36 @@ func TestF29(t *testing.T) {
 	slow(t)
 	const most = 128 << 20
 	folder, run := memoryGroup(t, most)
-	others := moreClusters(t, "c3")
-	namespace := shop(t, 20, peer, others[0])
+	others := moreClusters(t, "c3", "c4")
+	calm, flooded := others[0], others[1]
+	namespace := shop(t, 20, others...)
 	a := start(t, options{
-		namespace: namespace, members: []member{{"c2", peer.Config()}, {"c3", others[0].Config()}}, before: run,
+		namespace: namespace, members: []member{{"c3", calm.Config()}, {"c4", flooded.Config()}}, before: run,
 		env: []string{fmt.Sprintf("GOMEMLIMIT=%d", most*9/10)}, settings: "limits: {endpoints: 10000}\n", snapshot: t.TempDir(),
 	})
 	g := a.connect(t, nil)
-	g.awaitShare(t, namespace, "c2", share{weight: 20})
+	g.awaitShare(t, namespace, "c4", share{weight: 20})
 	g.awaitShare(t, namespace, "c3", share{weight: 20})
 	g.mark(namespace, "c3")
 	// A member that is over its limit is cut first, and in the order of names.
 	for i := range 40 {
 		name := fmt.Sprintf("flood-%02d", i)
-		peer.makeService(t, namespace, name)
-		peer.endpoints(t, namespace, name, 3*perSlice)
+		flooded.makeService(t, namespace, name)
+		flooded.endpoints(t, namespace, name, 3*perSlice)
 	}
-	awaitShown(t, "c2", "ready", "TooMany")
-	t.Logf("of 120,000 endpoints %d are offered; %d of %d MiB are in use", a.now(t, "c2").Endpoints, used(t, folder)>>20, most>>20)
-	others[0].endpoints(t, namespace, "cart", 21)
+	awaitShown(t, "c4", "ready", "TooMany")
+	t.Logf("of 120,000 endpoints %d are offered; %d of %d MiB are in use", a.now(t, "c4").Endpoints, used(t, folder)>>20, most>>20)
+	calm.endpoints(t, namespace, "cart", 21)
 	g.awaitShare(t, namespace, "c3", share{weight: 21})
-	g.awaitShare(t, namespace, "c2", share{weight: 20})
+	g.awaitShare(t, namespace, "c4", share{weight: 20})
 	g.wantLeast(t, 20)
+
+	told := time.Now()
+	await(t, "the snapshot has all of it", func(context.Context) error {
+		info, err := os.Stat(filepath.Join(a.snapshot, snapshotFile))
+		// It is written within 10 s where it would differ.
+		return errors.Join(err, unless(time.Since(told) > 15*time.Second || info.ModTime().After(told), "it is older"))
+	})
 
 	// Its neighbour: it is killed for it all the same, while a member is down.
 	await(t, "it is killed for its memory", func(ctx context.Context) error {
@@ -74,13 +83,13 @@ func TestF29(t *testing.T) {
 		_, _ = fetch(ctx, "http://"+a.admin+"/config")
 		return unless(a.ended(), "it is not, with %d bytes: %v", now, err)
 	})
-	others[0].Kill()
+	calm.Kill()
 	must(t, setLimit(folder, most))
 	a.start(t)
 	a.awaitReady(t)
 	g = a.connect(t, g)
-	g.awaitShare(t, namespace, "c3", share{weight: 21})
 	g.settle(t)
+	g.awaitShare(t, namespace, "c3", share{weight: 21})
 	if g.removed() > 0 {
 		t.Errorf("%d names were removed", g.removed())
 	}
