@@ -12,6 +12,7 @@ import (
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/eastwest-mesh/eastwest/internal/xdsclient"
 )
@@ -44,7 +45,9 @@ type Proxy struct {
 	// ports are what assignments are for, and watch is told of each.
 	ports map[string]Port
 	watch func(Port, Assignment)
-	err   error
+	// received counts bytes of endpoints.
+	received int
+	err      error
 }
 
 // connect opens a stream and keeps what it says. It ends with the test.
@@ -88,6 +91,9 @@ func (p *Proxy) run() {
 
 // takeLocked keeps what a response says, and acknowledges it.
 func (p *Proxy) takeLocked(response *discoveryv3.DeltaDiscoveryResponse, seen time.Time) error {
+	if response.GetTypeUrl() == xdsclient.Endpoints {
+		p.received += proto.Size(response)
+	}
 	var more, less []string
 	for _, one := range response.GetResources() {
 		message, err := one.GetResource().UnmarshalNew()
@@ -168,6 +174,14 @@ func (p *Proxy) Watch(watch func(Port, Assignment)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.watch = watch
+}
+
+// Received is how many bytes of endpoints the proxy has been sent, before they were
+// encrypted.
+func (p *Proxy) Received() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.received
 }
 
 // Changed is closed when the proxy has been told more.
