@@ -44,11 +44,21 @@ unit: require-go ## Only the unit tests
 e2e: packages build ## Only the tests on real clusters
 	scripts/test e2e
 
+# How often a benchmark repeats what it measures; figures are medians.
+SCALE = cd lab && EASTWEST_BENCH_CHARTS="$(CURDIR)/docs/charts" go test -tags bench -run '^$$' -timeout 120m ./bench/scale
+
 .PHONY: bench
-bench: packages build ## Figures against istiod and CoreDNS, docs/benchmarks.md
+bench: packages build ## Figures against istiod and CoreDNS, docs/benchmarks.md: takes hours
 	bin/lab build
-	cd lab && go test -tags bench -run '^$$' -bench . -benchtime 100x -timeout 60m ./bench
+	$(SCALE) -bench 'Delay|FanOut' -benchtime 20x
+	$(SCALE) -bench 'Churn|Storm|ColdStart' -benchtime 10x
+	$(SCALE) -bench 'Memory|Growth' -benchtime 1x
 	cd lab && go test -tags bench -run '^$$' -bench . -benchtime 1x -timeout 60m ./bench/names
+
+.PHONY: bench-smoke
+bench-smoke: packages build ## Whether every benchmark against istiod works, a minute each
+	bin/lab build
+	$(SCALE) -short -bench . -benchtime 1x
 
 .PHONY: fuzz
 fuzz: require-go ## Every fuzz target for FUZZ_TIME each, 1m unless said

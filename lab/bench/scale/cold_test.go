@@ -24,7 +24,7 @@ import (
 // more member that does not answer. Bare watches, in this process, are as fast as a
 // client of the members can be.
 func BenchmarkColdStart(b *testing.B) {
-	w := newWorld(b, newFleet(b, 10, 100, each, true))
+	w := newWorld(b, newFleet(b, sized(10, 2), sized(100, 10), each, true))
 	w.prepare(b)
 	found := map[string][]time.Duration{}
 	const dead = ", one member dead"

@@ -61,5 +61,13 @@ func newest(b *testing.B, pattern string) string {
 	return path
 }
 
+// sized is a size of a benchmark, and the one that shows in a minute that it works.
+func sized(whole, short int) int {
+	if testing.Short() {
+		return short
+	}
+	return whole
+}
+
 // slug is a server's name in a metric.
 func slug(name string) string { return strings.ReplaceAll(name, " ", "-") }

@@ -81,7 +81,7 @@ func (l *lean) receive() (*discoveryv3.DeltaDiscoveryResponse, error) {
 // With the agent all is over mutual TLS, with istiod in clear. Each of b.N rounds is one
 // storm for each server; streams that come back to the agent have what they had.
 func BenchmarkStorm(b *testing.B) {
-	const streams = 1000
+	streams := sized(1000, 20)
 	w := newWorld(b, newFleet(b, 2, 100, 10, true))
 	w.prepare(b)
 	found := map[string][]time.Duration{}
