@@ -47,9 +47,17 @@ func TestFlat(t *testing.T) {
 
 	host := suite.Kubectl(t, 1, "-n", "shop", "get", "services", "-l", "eastwest.dev/derived=true", "-o", "jsonpath={.items[0].spec.clusterIP}")
 	call := caller()
-	rig.Await(t, "c1 reaches the pods of c2", 30*time.Second, func(ctx context.Context) error {
-		_, err := call(ctx, host)
-		return err
+	// kube-proxy follows slices by and by: at first it may know one of the pods alone.
+	reached := map[string]bool{}
+	rig.Await(t, "c1 reaches all pods of c2", time.Minute, func(ctx context.Context) error {
+		answer, err := call(ctx, host)
+		if err != nil {
+			return err
+		}
+		if reached[answer] = true; len(reached) < len(pods) {
+			return fmt.Errorf("answers of %v, the pods are %v", reached, pods)
+		}
+		return nil
 	})
 	before := carried(t)
 	answers := map[string]int{}
