@@ -37,7 +37,8 @@ e2e: packages build ## Only the tests on real clusters
 .PHONY: bench
 bench: packages build ## Figures against istiod and CoreDNS, docs/benchmarks.md
 	bin/lab build
-	cd lab && go test -tags bench -run '^$$' -bench . -benchtime 100x -timeout 60m ./bench
+	cd lab && go test -tags bench -run '^$$' -bench Delay -benchtime 20x -timeout 60m ./bench/scale
+	cd lab && go test -tags bench -run '^$$' -bench Memory -benchtime 1x -timeout 60m ./bench/scale
 	cd lab && go test -tags bench -run '^$$' -bench . -benchtime 1x -timeout 60m ./bench/names
 
 .PHONY: lint

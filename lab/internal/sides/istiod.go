@@ -3,7 +3,6 @@ package sides
 import (
 	"context"
 	"fmt"
-	"maps"
 	"net"
 	"slices"
 	"strconv"
@@ -33,9 +32,9 @@ const istiodService = "istiod-from-host"
 type Istiod struct {
 	cluster Cluster
 	address string
-	// Process is its own where it runs on the host, and deployment where it is in a pod.
+	// Process is its own where it runs on the host, and pages is where that shows profiles.
 	*Process
-	pages, deployment string
+	pages string
 }
 
 // OpenIstiod makes a cluster's istiod reachable from the host, until the test ends.
@@ -61,7 +60,7 @@ func OpenIstiod(t testing.TB, kube kubernetes.Interface, c *lab.Cluster) *Istiod
 			t.Errorf("remove the Service of istiod of %s: %v", c.Name, err)
 		}
 	})
-	i := &Istiod{cluster: Of(c), deployment: "istiod-" + c.Spec.Istio.Revision, address: net.JoinHostPort(c.NodeIP, strconv.Itoa(int(made.Spec.Ports[0].NodePort)))}
+	i := &Istiod{cluster: Of(c), address: net.JoinHostPort(c.NodeIP, strconv.Itoa(int(made.Spec.Ports[0].NodePort)))}
 	i.awaitConnections(t)
 	return i
 }
@@ -110,57 +109,4 @@ func istiodPortOf(cluster string) (Port, bool) {
 		return Port{}, false
 	}
 	return portOf(parts[1], parts[3], ".svc.cluster.local")
-}
-
-// Tune gives istiod other settings, environment variables by name, waits until it
-// runs with them, and puts back what was there when the test ends. Proxies of before
-// lose their streams.
-func (i *Istiod) Tune(t testing.TB, kube kubernetes.Interface, settings map[string]string) {
-	t.Helper()
-	before := i.set(t, kube, settings)
-	t.Cleanup(func() { i.set(t, kube, before) })
-}
-
-// set changes settings, where an empty value is none, and returns those of before.
-func (i *Istiod) set(t testing.TB, kube kubernetes.Interface, settings map[string]string) map[string]string {
-	t.Helper()
-	ctx := context.WithoutCancel(t.Context())
-	deployments := kube.AppsV1().Deployments("istio-system")
-	one, err := deployments.Get(ctx, i.deployment, metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	before := map[string]string{}
-	env := slices.DeleteFunc(one.Spec.Template.Spec.Containers[0].Env, func(v corev1.EnvVar) bool {
-		_, ours := settings[v.Name]
-		if ours {
-			before[v.Name] = v.Value
-		}
-		return ours
-	})
-	for _, name := range slices.Sorted(maps.Keys(settings)) {
-		if value := settings[name]; value != "" {
-			env = append(env, corev1.EnvVar{Name: name, Value: value})
-		}
-		if _, was := before[name]; !was {
-			before[name] = ""
-		}
-	}
-	one.Spec.Template.Spec.Containers[0].Env = env
-	if one, err = deployments.Update(ctx, one, metav1.UpdateOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	Await(t, "istiod of "+i.cluster.Name+" runs with its settings", func(ctx context.Context) error {
-		now, err := deployments.Get(ctx, one.Name, metav1.GetOptions{})
-		if err != nil {
-			return err
-		}
-		pods, err := kube.CoreV1().Pods("istio-system").List(ctx, metav1.ListOptions{LabelSelector: "app=istiod"})
-		if s := now.Status; err == nil && (s.ObservedGeneration < one.Generation || s.UpdatedReplicas != 1 || s.ReadyReplicas != 1 || len(pods.Items) != 1) {
-			err = fmt.Errorf("%d of %d pods are updated, %d ready", s.UpdatedReplicas, len(pods.Items), s.ReadyReplicas)
-		}
-		return err
-	})
-	i.awaitConnections(t)
-	return before
 }
