@@ -129,6 +129,21 @@ func text(r *rand.Rand) string {
 	return strings.Repeat("é", r.IntN(3)) + strings.Repeat("z", r.IntN(2)*r.IntN(140))
 }
 
+// TestNoUTF8 encodes what no reader would take: the library refuses to.
+func TestNoUTF8(t *testing.T) {
+	t.Parallel()
+	hosts := []netip.AddrPort{netip.MustParseAddrPort("10.0.0.1:80")}
+	made := Encode("a", []Locality{{Region: "r\xff", Zone: "\xc3", SubZone: "s", Gateway: "g\xfe", Hosts: hosts}})
+	got, err := made.Message()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := message("a", []Locality{{Region: "r", SubZone: "s", Gateway: "g", Hosts: hosts}})
+	if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestEqual(t *testing.T) {
 	t.Parallel()
 	hosts := []Locality{{Hosts: []netip.AddrPort{netip.MustParseAddrPort("10.0.0.1:80")}}}

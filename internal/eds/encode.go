@@ -3,6 +3,7 @@ package eds
 import (
 	"net/netip"
 	"slices"
+	"strings"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -131,8 +132,9 @@ func appendMetadata(to []byte, gateway string) []byte {
 	return appendBytes(to, hostMetadata, appendBytes(nil, metadataFilters, filter))
 }
 
+// appendString leaves out what is no UTF-8: a reader would refuse the whole message.
 func appendString(to []byte, field protowire.Number, text string) []byte {
-	if text == "" {
+	if text = strings.ToValidUTF8(text, ""); text == "" {
 		return to
 	}
 	return protowire.AppendString(protowire.AppendTag(to, field, protowire.BytesType), text)

@@ -4,7 +4,6 @@ package names
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -45,7 +44,7 @@ func start(b *testing.B, name string) (_ *server, stop func()) {
 	var cmd *exec.Cmd
 	if name == agent {
 		write(b, filepath.Join(dir, "agent.yaml"), fmt.Sprintf(agentConfig, namespace, dir, ports[1], ports[2], ports[0]))
-		cmd = run(built(b, "EASTWEST_AGENT_BIN", "../../../bin/eastwest-agent"), "run", "--config", filepath.Join(dir, "agent.yaml"), "--kubeconfig", kubeconfig)
+		cmd = run(sides.Binary(b, "EASTWEST_AGENT_BIN", "../../../bin/eastwest-agent"), "run", "--config", filepath.Join(dir, "agent.yaml"), "--kubeconfig", kubeconfig)
 	} else {
 		_, port, _ := net.SplitHostPort(ports[0])
 		text := fmt.Sprintf(corefile, port, ports[2], kubeconfig)
@@ -53,7 +52,7 @@ func start(b *testing.B, name string) (_ *server, stop func()) {
 			text = strings.Replace(text, "errors", "errors\n    cache", 1)
 		}
 		write(b, filepath.Join(dir, "Corefile"), text)
-		cmd = run(corednsPath(b), "-conf", filepath.Join(dir, "Corefile"))
+		cmd = run(sides.Binary(b, "EASTWEST_COREDNS", sides.Newest(b, "coredns/*/coredns")), "-conf", filepath.Join(dir, "Corefile"))
 	}
 	stop = begin(b, cmd)
 	path := map[bool]string{true: "/readyz", false: "/ready"}[name == agent]
@@ -122,37 +121,6 @@ func write(b *testing.B, path, text string) {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		b.Fatal(err)
 	}
-}
-
-// built is the path of one that was built, or of the one that a variable names.
-func built(b *testing.B, variable, usual string) string {
-	b.Helper()
-	path, err := filepath.Abs(cmp.Or(os.Getenv(variable), usual))
-	if err == nil {
-		_, err = os.Stat(path)
-	}
-	if err != nil {
-		b.Fatalf("find %s; fix: make build && bin/lab build, or set %s: %v", filepath.Base(usual), variable, err)
-	}
-	return path
-}
-
-// corednsPath is the newest of the lab's.
-func corednsPath(b *testing.B) string {
-	b.Helper()
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		b.Fatal(err)
-	}
-	root, newest := cmp.Or(os.Getenv("EASTWEST_LAB_CACHE"), filepath.Join(cache, "eastwest-lab")), filepath.Join(cache, "coredns")
-	found, _ := filepath.Glob(filepath.Join(root, "coredns", "*", "coredns"))
-	var when int64
-	for _, path := range found {
-		if info, err := os.Stat(path); err == nil && info.ModTime().UnixNano() > when {
-			newest, when = path, info.ModTime().UnixNano()
-		}
-	}
-	return built(b, "EASTWEST_COREDNS", newest)
 }
 
 // freePorts are three addresses on loopback that nobody listens on.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -143,9 +142,6 @@ contexts: [{name: %[1]s, context: {cluster: %[1]s, user: %[1]s}}]
 current-context: %[1]s
 `, name, url, base64.StdEncoding.EncodeToString(s.ca), token)
 }
-
-// Address is where the server listens.
-func (s *Server) Address() net.Addr { return s.http.Listener.Addr() }
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("Authorization") != "Bearer "+token {

@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// LeaveFirstCore keeps this process, and all that it starts without saying otherwise, off the
-// first processor, which is for the servers that are measured. Each thread has its own set; new ones take that of the one
-// that makes them.
+// LeaveFirstCore keeps this process, and all that it starts without saying otherwise, off
+// the first processor, which is for the servers that are measured. Each thread has its
+// own set; new ones take that of the one that makes them.
 func LeaveFirstCore() error {
 	var set unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &set); err != nil || set.Count() < 2 {

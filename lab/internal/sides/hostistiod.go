@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 )
 
@@ -15,9 +14,6 @@ type IstiodOptions struct {
 	Binary string
 	// Own is the cluster it belongs to. Others are found by their secrets there.
 	Own Cluster
-	// Namespaces are all that it looks at, by the label kubernetes.io/metadata.name;
-	// none: all there are. The one of remote secrets is seen anyway.
-	Namespaces []string
 	// Settings are its environment, by name.
 	Settings map[string]string
 	// Run is what the process gets of the host.
@@ -30,10 +26,6 @@ func StartIstiod(t testing.TB, o IstiodOptions) *Istiod {
 	t.Helper()
 	dir, ports := t.TempDir(), freePorts(t, 3)
 	text := fmt.Sprintf("trustDomain: cluster.local\ndefaultConfig: {discoveryAddress: %q}\n", ports[0])
-	if len(o.Namespaces) > 0 {
-		text += fmt.Sprintf("discoverySelectors: [{matchExpressions: [{key: kubernetes.io/metadata.name, operator: In, values: [%s]}]}]\n",
-			strings.Join(append([]string{"istio-system"}, o.Namespaces...), ", "))
-	}
 	config := filepath.Join(dir, "mesh.yaml")
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)

@@ -13,7 +13,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,15 +21,10 @@ import (
 type Run struct {
 	// Core is the processor that it has for itself; nil: any.
 	Core *int
-	// Env are further variables.
-	Env []string
 }
 
 // Process is a server that runs on the host.
 type Process struct {
-	// Started is when.
-	Started time.Time
-
 	t    testing.TB
 	cmd  *exec.Cmd
 	log  bytes.Buffer
@@ -46,11 +40,10 @@ func start(t testing.TB, run Run, env []string, path string, args ...string) *Pr
 		env = append(env, "GOMAXPROCS=1")
 	}
 	p := &Process{t: t, cmd: exec.Command(path, args...)}
-	p.cmd.Env = append(append(env, "PATH="+os.Getenv("PATH"), "HOME="+t.TempDir()), run.Env...)
+	p.cmd.Env = append(env, "PATH="+os.Getenv("PATH"), "HOME="+t.TempDir())
 	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
 	// A test that is killed must leave nothing behind.
 	p.cmd.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGKILL}
-	p.Started = time.Now()
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
