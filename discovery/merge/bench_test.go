@@ -25,11 +25,12 @@ func BenchmarkOneEndpoint(b *testing.B) {
 	key := model.ServiceKey{Namespace: "ns", Name: "s1"}
 	// watch owns its shards; here one is changed in place, which costs merge nothing.
 	versions := []*model.Offer{benchOffer(key, 0, 1), benchOffer(key, 0, 2)}
-	view := Merge(nil, Input{Shards: shards}, nil)
+	incumbents := map[model.ServiceKey]model.MemberName{key: "m0"}
+	view := Merge(nil, Input{Shards: shards, Incumbents: incumbents}, nil)
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		shards["m0"].Services[key] = versions[i%2]
-		next := Merge(view, Input{Shards: shards}, []model.ServiceKey{key})
+		next := Merge(view, Input{Shards: shards, Incumbents: incumbents}, []model.ServiceKey{key})
 		if next == view {
 			b.Fatal("the change is missing")
 		}

@@ -14,12 +14,12 @@ import (
 // the member that most of them name. What one member claims about itself moves
 // nobody who was there before.
 func Incumbent(key model.ServiceKey, shards map[model.MemberName]*model.Shard, own, known model.MemberName) model.MemberName {
+	if shard := shards[known]; shard != nil && shard.Member.State != model.Leaving && shard.Services[key] != nil {
+		return known
+	}
 	exports := slices.DeleteFunc(exportsOf(key, shards, ""), func(one export) bool {
 		return shards[one.member].Member.State == model.Leaving
 	})
-	if exporting(exports, known) {
-		return known
-	}
 	votes := map[model.MemberName]int{}
 	for _, one := range exports {
 		record := one.offer.Incumbent

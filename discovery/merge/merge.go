@@ -40,7 +40,11 @@ func Merge(previous *model.View, in Input, changed []model.ServiceKey) *model.Vi
 	different := map[model.ServiceKey]*model.Service{}
 	for key := range affected(previous, in.Shards, roster, changed) {
 		old := previous.Services.Get(key)
-		if made := in.mergeService(key); !equalService(old, made) {
+		made := in.refilled(old, key)
+		if made == nil {
+			made = in.mergeService(key)
+		}
+		if !equalService(old, made) {
 			different[key] = made
 		}
 	}

@@ -29,10 +29,11 @@ func (in *Input) mergeService(key model.ServiceKey) *model.Service {
 		Traits:    mergeTraits(exports),
 		Ports:     ports,
 		Exporters: make([]model.MemberName, len(exports)),
+		Offers:    make([]*model.Offer, len(exports)),
 		Conflicts: conflicts(key, exports, ports),
 	}
 	for i, one := range exports {
-		service.Exporters[i] = one.member
+		service.Exporters[i], service.Offers[i] = one.member, one.offer
 		if backend, usable := backendOf(one, ports, won[i]); usable {
 			service.Backends = append(service.Backends, backend)
 		}

@@ -19,6 +19,9 @@ type Service struct {
 	// Exporters are all members that export the service. The first one's values
 	// hold where they differ, then those of the second, and so on.
 	Exporters []MemberName
+	// Offers are what it was made from, in the same order. What an exporter says now may
+	// differ in what makes no difference.
+	Offers []*Offer
 	// Backends are the exporters that have an endpoint of use, ordered by name. A
 	// service without any keeps its place, so that its name does not vanish.
 	Backends  []Backend

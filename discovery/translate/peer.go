@@ -66,7 +66,9 @@ func Peers(view *model.View, from model.Vantage, options Options) Set {
 		if !dialled {
 			continue
 		}
-		set.addCluster(peerCluster(to), []group{gatewayGroup(to, member.Region, 0, 1, 1)})
+		cluster := peerCluster(to)
+		one := share{contribution: contribution{member: member, pods: 1, each: 1}, gateways: to.gateways}
+		set.addAssigned(assigned{Assignment: fitted(set.addNamed(cluster), []share{one}, checked(cluster))})
 	}
 	return set
 }

@@ -25,10 +25,10 @@ func Service(view *model.View, service *model.Service, from model.Vantage, optio
 	}
 	for _, one := range directions(view, service, from, options) {
 		if one.listens == 0 {
-			set.addCluster(inboundCluster(one.key, one.port), inboundGroups(view, service, one.port, from))
+			set.addCluster(inboundCluster(one.key, one.port), inboundShares(view, service, one.port, from))
 			continue
 		}
-		set.addCluster(egressCluster(view, service, one.key, one.port, from, options), egressGroups(view, service, one.port, from, options))
+		set.addCluster(egressCluster(view, service, one.key, one.port, from, options), egressShares(view, service, one.port, from, options))
 		set.Listeners = append(set.Listeners, egressListener(one.listens, one.key, one.port, options))
 	}
 	return set
@@ -39,18 +39,19 @@ func Service(view *model.View, service *model.Service, from model.Vantage, optio
 // same members, and the options are the same.
 func Reassign(view *model.View, service *model.Service, from model.Vantage, options Options, before Set) Set {
 	out := before
-	out.Endpoints = make([]*eds.Assignment, 0, len(before.Endpoints))
+	out.Endpoints, out.parts = make([]*eds.Assignment, 0, len(before.Endpoints)), make([][]part, 0, len(before.Endpoints))
 	if len(before.Endpoints) == 0 {
 		return out
 	}
 	for i, one := range directions(view, service, from, options) {
-		groups := egressGroups
+		var shares []share
 		if one.listens == 0 {
-			groups = func(view *model.View, service *model.Service, port model.Port, from model.Vantage, _ Options) []group {
-				return inboundGroups(view, service, port, from)
-			}
+			shares = inboundShares(view, service, one.port, from)
+		} else {
+			shares = egressShares(view, service, one.port, from, options)
 		}
-		out.Endpoints = append(out.Endpoints, assignment(before.Endpoints[i].Name, groups(view, service, one.port, from, options), checked(before.Clusters[i])))
+		last := assigned{before.Endpoints[i], before.parts[i]}
+		out.addAssigned(assign(last.Name, shares, checked(before.Clusters[i]), last))
 	}
 	return out
 }

@@ -38,6 +38,8 @@ type Set struct {
 	// listeners.
 	Secrets  []*tlsv3.Secret
 	Problems []Problem
+	// parts are those of each assignment of a service.
+	parts [][]part
 }
 
 // Gateway is everything the gateway of a member needs, each kind ordered by name.
@@ -63,12 +65,20 @@ func (s *Set) add(other Set) {
 	s.Problems = append(s.Problems, other.Problems...)
 }
 
-// addCluster names the cluster's assignment after the cluster's content and adds
-// both.
-func (s *Set) addCluster(cluster *clusterv3.Cluster, groups []group) {
+// addCluster adds a cluster with its endpoints.
+func (s *Set) addCluster(cluster *clusterv3.Cluster, shares []share) {
+	s.addAssigned(assign(s.addNamed(cluster), shares, checked(cluster), assigned{}))
+}
+
+// addNamed adds a cluster, and names its assignment after its content.
+func (s *Set) addNamed(cluster *clusterv3.Cluster) string {
 	cluster.EdsClusterConfig.ServiceName = cluster.Name + "@" + contentHash(cluster)
 	s.Clusters = append(s.Clusters, cluster)
-	s.Endpoints = append(s.Endpoints, assignment(cluster.EdsClusterConfig.ServiceName, groups, checked(cluster)))
+	return cluster.EdsClusterConfig.ServiceName
+}
+
+func (s *Set) addAssigned(one assigned) {
+	s.Endpoints, s.parts = append(s.Endpoints, one.Assignment), append(s.parts, one.parts)
 }
 
 // checked reports whether a cluster's endpoints are.

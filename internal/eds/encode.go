@@ -47,29 +47,56 @@ const (
 // usual is about as many bytes as a host has, with what is around it.
 const usual = 40
 
-// encoder has room that is used again: what is nested has its length in front.
-type encoder struct {
+// Encoder writes one assignment, locality after locality.
+type Encoder struct {
+	name string
+	wire []byte
+	// What is nested has its length in front, so that it is made in room of its own.
 	hosts, host, metadata []byte
+}
+
+// NewEncoder begins an assignment that will have about so many bytes.
+func NewEncoder(name string, room int) *Encoder {
+	return &Encoder{name: name, wire: appendString(make([]byte, 0, room), assignmentClusterName, name)}
+}
+
+// Add writes a locality, unless it has no hosts.
+func (e *Encoder) Add(of *Locality) {
+	if len(of.Hosts) > 0 {
+		e.wire = appendBytes(e.wire, assignmentEndpoints, e.locality(of))
+	}
+}
+
+// Copy writes localities as they are in another assignment.
+func (e *Encoder) Copy(localities []byte) { e.wire = append(e.wire, localities...) }
+
+// Len is how many bytes there are: localities that are written next begin there.
+func (e *Encoder) Len() int { return len(e.wire) }
+
+// Assignment ends it.
+func (e *Encoder) Assignment() *Assignment {
+	const slack = 64 // less than what a copy without it would save
+	if cap(e.wire)-len(e.wire) > slack {
+		e.wire = slices.Clip(slices.Clone(e.wire))
+	}
+	return &Assignment{Name: e.name, Wire: e.wire}
 }
 
 // Encode writes an assignment. Localities without hosts are left out.
 func Encode(name string, localities []Locality) *Assignment {
-	var e encoder
 	count := 0
 	for i := range localities {
 		count += len(localities[i].Hosts)
 	}
-	wire := appendString(make([]byte, 0, len(name)+usual*count), assignmentClusterName, name)
+	e := NewEncoder(name, len(name)+usual*count)
 	for i := range localities {
-		if one := &localities[i]; len(one.Hosts) > 0 {
-			wire = appendBytes(wire, assignmentEndpoints, e.locality(one))
-		}
+		e.Add(&localities[i])
 	}
-	return &Assignment{Name: name, Wire: slices.Clip(slices.Clone(wire))}
+	return e.Assignment()
 }
 
 // locality is valid until the next call.
-func (e *encoder) locality(of *Locality) []byte {
+func (e *Encoder) locality(of *Locality) []byte {
 	place := appendString(nil, localityRegion, of.Region)
 	place = appendString(place, localityZone, of.Zone)
 	place = appendString(place, localitySubZone, of.SubZone)
@@ -89,7 +116,7 @@ func (e *encoder) locality(of *Locality) []byte {
 }
 
 // appendHost is valid until the next call.
-func (e *encoder) appendHost(address netip.AddrPort, weight uint32, unchecked bool) []byte {
+func (e *Encoder) appendHost(address netip.AddrPort, weight uint32, unchecked bool) []byte {
 	// An address is short: lengths up to 127 are one byte, so that room for them can be
 	// left and filled in. The longest is of IPv6: 39 letters, and ten bytes around them.
 	var room [64]byte

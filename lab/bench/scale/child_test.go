@@ -44,10 +44,8 @@ func startSelf(b *testing.B, variable, kind, kubeconfig string) (*child, string)
 	if err := cmd.Start(); err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
+	one := &child{cmd, address}
+	b.Cleanup(one.Stop)
 	sides.Await(b, "a server of "+variable+" listens", func(ctx context.Context) error {
 		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 		if err == nil {
@@ -55,7 +53,13 @@ func startSelf(b *testing.B, variable, kind, kubeconfig string) (*child, string)
 		}
 		return err
 	})
-	return &child{cmd, address}, address
+	return one, address
+}
+
+// Stop ends it.
+func (c *child) Stop() {
+	_ = c.cmd.Process.Kill()
+	_ = c.cmd.Wait()
 }
 
 // split reads what startSelf was told.

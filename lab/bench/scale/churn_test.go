@@ -17,8 +17,8 @@ import (
 )
 
 // BenchmarkChurn has slices of ten members change all the time, at several rates, and
-// measures what a change costs the server and how late a proxy has it (B2). Each of b.N
-// rounds is one run of each server at each rate.
+// measures what a change costs the server and how late a proxy has it (B2), beside the
+// least that a server can do. Each of b.N rounds is one run of each server at each rate.
 func BenchmarkChurn(b *testing.B) {
 	for _, rate := range []int{100, 1000, 5000}[:sized(3, 1)] {
 		b.Run(fmt.Sprintf("%d changes in a second", rate), func(b *testing.B) {
@@ -30,6 +30,8 @@ func BenchmarkChurn(b *testing.B) {
 					w.prepare(b)
 					found[name] = append(found[name], w.churn(b, name, rate))
 				}
+				w := newWorld(b, newFleet(b, 10, 100, 10, true))
+				found[floor] = append(found[floor], w.churnFloor(b, rate))
 			}
 			reportChurn(b, found)
 		})
@@ -61,12 +63,14 @@ func (w *world) churn(b *testing.B, name string, rate int) churned {
 	if err != nil {
 		b.Fatal(err)
 	}
-	lasts := time.Duration(sized(10, 2)) * time.Second
+	lasts := churning()
 	var profiling sync.WaitGroup
 	profiling.Go(func() {
 		keepProfile(b, s, fmt.Sprintf("profile?seconds=%d", int(lasts.Seconds())), fmt.Sprintf("cpu-churn-%s-%d", slug(name), rate))
 	})
-	out := churned{changes: w.change(rate, lasts, follower)}
+	out := churned{changes: w.change(rate, lasts, func(at target) {
+		w.members[at.member].Put(w.slice(at.member, at.service, follower.next(at)))
+	})}
 	profiling.Wait()
 	last := follower.editions()
 	sides.Await(b, name+" has told of all changes", func(context.Context) error {
@@ -81,18 +85,52 @@ func (w *world) churn(b *testing.B, name string, rate int) churned {
 	return out
 }
 
+// churning is how long slices change.
+func churning() time.Duration { return time.Duration(sized(10, 2)) * time.Second }
+
 // change changes slices of members near by, at random, evenly in time.
-func (w *world) change(rate int, lasts time.Duration, noted *follower) (changes int) {
+func (w *world) change(rate int, lasts time.Duration, put func(target)) (changes int) {
 	random, began := rand.New(rand.NewPCG(1, 1)), time.Now()
 	for ; time.Since(began) < lasts; changes++ {
 		if due := began.Add(time.Duration(changes) * time.Second / time.Duration(rate)); time.Until(due) > 0 {
 			time.Sleep(time.Until(due))
 		}
-		at := target{1 + random.IntN(len(w.members)-1), random.IntN(w.services)}
-		edition := noted.next(at)
-		w.members[at.member].Put(w.slice(at.member, at.service, edition))
+		put(target{1 + random.IntN(len(w.members)-1), random.IntN(w.services)})
 	}
 	return changes
+}
+
+// churnFloor is churn of the least that a server can do.
+func (w *world) churnFloor(b *testing.B, rate int) churned {
+	b.Helper()
+	kubeconfigs, dir := []string{}, b.TempDir()
+	for _, member := range w.members {
+		kubeconfigs = append(kubeconfigs, member.Kubeconfig(b, dir))
+	}
+	least := startFloor(b, kubeconfigs...)
+	defer least.Stop()
+	time.Sleep(settle)
+	before, err := meter.WorkedExactly(least.PID())
+	if err != nil {
+		b.Fatal(err)
+	}
+	made, editions := map[string]time.Time{}, map[target]int{}
+	out := churned{changes: w.change(rate, churning(), func(at target) {
+		editions[at]++
+		now := time.Now()
+		made[told(at.member, w.members[at.member].Put(w.slice(at.member, at.service, editions[at])))] = now
+	})}
+	ctx, cancel := context.WithTimeout(b.Context(), time.Minute)
+	defer cancel()
+	for event, at := range made {
+		out.late = append(out.late, least.seen(ctx, b, event).Sub(at))
+	}
+	after, err := meter.WorkedExactly(least.PID())
+	if err != nil {
+		b.Fatal(err)
+	}
+	out.worked = after - before
+	return out
 }
 
 // follower notes when which edition of a slice has arrived.
@@ -164,7 +202,7 @@ func (f *follower) stop() []time.Duration {
 func reportChurn(b *testing.B, found map[string][]churned) {
 	b.Helper()
 	text, cost := "", map[string][]time.Duration{}
-	for _, name := range []string{agent, tuned} {
+	for _, name := range []string{agent, tuned, floor} {
 		for _, one := range found[name] {
 			each := one.worked / time.Duration(one.changes)
 			cost[name] = append(cost[name], each)
@@ -176,7 +214,10 @@ func reportChurn(b *testing.B, found map[string][]churned) {
 		}
 		b.ReportMetric(float64(bench.Quantile(cost[name], 0.5).Nanoseconds())/1000, slug(name)+"-us/change")
 	}
-	ratio := bench.RatioOf(cost[tuned], cost[agent], 0.5)
 	b.ReportMetric(0, "ns/op")
-	b.Logf("\n%scost, istiod over agent: %.1f (%.1f to %.1f)", text, ratio.Value, ratio.Low, ratio.High)
+	for _, name := range []string{tuned, floor} {
+		ratio := bench.RatioOf(cost[name], cost[agent], 0.5)
+		text += fmt.Sprintf("cost, %s over agent: %.2f (%.2f to %.2f)\n", name, ratio.Value, ratio.Low, ratio.High)
+	}
+	b.Logf("\n%s", text)
 }

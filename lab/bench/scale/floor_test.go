@@ -4,7 +4,9 @@ package scale
 
 import (
 	"context"
+	"fmt"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,8 +20,9 @@ import (
 	"github.com/eastwest-mesh/eastwest/internal/xdsclient"
 )
 
-// floor is as little as a server between an API server and an xDS client can do: a watch
-// of the slices, and an empty answer for each event. What is above it is a server's own.
+// floor is as little as a server between API servers and an xDS client can do: a plain
+// watch of the slices of each, and an empty answer for each event, which the client
+// acknowledges. What is above it is a server's own.
 const floor = "floor"
 
 // floorVariable makes this binary that server.
@@ -33,6 +36,13 @@ type relay struct {
 
 // DeltaAggregatedResources tells the one client of every event, by its version.
 func (r *relay) DeltaAggregatedResources(stream discoveryv3.AggregatedDiscoveryService_DeltaAggregatedResourcesServer) error {
+	go func() {
+		for {
+			if _, err := stream.Recv(); err != nil {
+				return
+			}
+		}
+	}()
 	for version := range r.events {
 		if err := stream.Send(&discoveryv3.DeltaDiscoveryResponse{TypeUrl: xdsclient.Endpoints, Nonce: version}); err != nil {
 			return err
@@ -43,28 +53,13 @@ func (r *relay) DeltaAggregatedResources(stream discoveryv3.AggregatedDiscoveryS
 
 // relayEvents is the whole process; it returns where it cannot begin.
 func relayEvents(arguments string) error {
-	_, address, kubeconfig := split(arguments)
-	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
-	if err != nil {
-		return err
-	}
-	config.ContentType = "application/vnd.kubernetes.protobuf"
-	kube, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		return err
-	}
+	_, address, kubeconfigs := split(arguments)
 	events := make(chan string, 1024)
-	stream, err := kube.DiscoveryV1().EndpointSlices(namespace).Watch(context.Background(), metav1.ListOptions{})
-	if err != nil {
-		return err
-	}
-	go func() {
-		for event := range stream.ResultChan() {
-			if slice, is := event.Object.(*discoveryv1.EndpointSlice); is {
-				events <- slice.ResourceVersion
-			}
+	for i, kubeconfig := range strings.Split(kubeconfigs, ",") {
+		if err := relayFrom(i, kubeconfig, events); err != nil {
+			return err
 		}
-	}()
+	}
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return err
@@ -74,15 +69,43 @@ func relayEvents(arguments string) error {
 	return server.Serve(listener)
 }
 
+// relayFrom watches one API server, the one of a number.
+func relayFrom(number int, kubeconfig string, events chan<- string) error {
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if err != nil {
+		return err
+	}
+	config.ContentType = "application/vnd.kubernetes.protobuf"
+	kube, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return err
+	}
+	stream, err := kube.DiscoveryV1().EndpointSlices(namespace).Watch(context.Background(), metav1.ListOptions{})
+	if err != nil {
+		return err
+	}
+	go func() {
+		for event := range stream.ResultChan() {
+			if slice, is := event.Object.(*discoveryv1.EndpointSlice); is {
+				events <- told(number, slice.ResourceVersion)
+			}
+		}
+	}()
+	return nil
+}
+
+// told is what an answer says of an event: whose it is, and its version.
+func told(number int, version string) string { return fmt.Sprintf("%d/%s", number, version) }
+
 // floorClient notes when events arrived.
 type floorClient struct {
 	*child
 	*watcher
 }
 
-func startFloor(b *testing.B, kubeconfig string) *floorClient {
+func startFloor(b *testing.B, kubeconfigs ...string) *floorClient {
 	b.Helper()
-	process, address := startSelf(b, floorVariable, "", kubeconfig)
+	process, address := startSelf(b, floorVariable, "", strings.Join(kubeconfigs, ","))
 	f := &floorClient{child: process, watcher: newWatcher()}
 	stream, err := discoveryv3.NewAggregatedDiscoveryServiceClient(xdsclient.Dial(b, address, nil)).DeltaAggregatedResources(b.Context())
 	if err != nil {
@@ -95,6 +118,9 @@ func startFloor(b *testing.B, kubeconfig string) *floorClient {
 				return
 			}
 			f.note(response.GetNonce(), time.Now())
+			if err := stream.Send(&discoveryv3.DeltaDiscoveryRequest{TypeUrl: xdsclient.Endpoints, ResponseNonce: response.GetNonce()}); err != nil {
+				return
+			}
 		}
 	}()
 	return f
