@@ -79,7 +79,7 @@ func (p *precedence) nextSettling() (time.Time, bool) {
 
 // after notes who had his way.
 func (p *precedence) after(view *model.View, changed map[model.ServiceKey]struct{}) {
-	if p.view == nil || !maps.Equal(p.view.Members, view.Members) {
+	if p.view == nil || !sameMap(p.view.Members, view.Members) {
 		// Whoever left may have been anybody's incumbent.
 		p.incumbents = map[model.ServiceKey]model.MemberName{}
 		for service := range view.Services.All() {

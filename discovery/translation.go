@@ -3,6 +3,7 @@ package discovery
 import (
 	"bytes"
 	"maps"
+	"reflect"
 	"slices"
 	"time"
 
@@ -52,7 +53,7 @@ type inputs struct {
 // members, roots or the ports of listeners are others than before.
 func (t *translation) update(in inputs, changed map[model.ServiceKey]struct{}) change {
 	view, ports := in.view, in.ports
-	all := t.view == nil || !maps.Equal(t.view.Members, view.Members) || !bytes.Equal(t.roots, in.roots)
+	all := t.view == nil || !sameMap(t.view.Members, view.Members) || !bytes.Equal(t.roots, in.roots)
 	// A service with an audience of its own has its own chains in the listener.
 	for key := range t.admit {
 		if _, differs := changed[key]; differs {
@@ -61,9 +62,9 @@ func (t *translation) update(in inputs, changed map[model.ServiceKey]struct{}) c
 	}
 	options := translate.Options{TrustDomain: t.trust, Roots: in.roots, Listeners: ports, Clients: t.clients(view), Prefer: t.prefer}
 	checked := t.checked
-	if all || !maps.Equal(t.ports, ports) || t.exportedOtherwise(view, changed) {
+	if otherPorts := !sameMap(t.ports, ports); all || otherPorts || t.exportedOtherwise(view, changed) {
 		checked = translate.WithinBudget(view, t.from, options, t.budget)
-		all = all || !maps.Equal(t.ports, ports) || !maps.Equal(t.checked, checked)
+		all = all || otherPorts || !maps.Equal(t.checked, checked)
 	}
 	options.EndToEnd = checked
 	last := t.view
@@ -82,6 +83,11 @@ func (t *translation) update(in inputs, changed map[model.ServiceKey]struct{}) c
 		}
 	}
 	return out
+}
+
+// sameMap is maps.Equal, at no cost where it is one map: none is changed that was handed on.
+func sameMap[K, V comparable](a, b map[K]V) bool {
+	return reflect.ValueOf(a).UnsafePointer() == reflect.ValueOf(b).UnsafePointer() || maps.Equal(a, b)
 }
 
 // exportedOtherwise reports whether a changed service has other exporters than before:

@@ -17,7 +17,10 @@ type roster struct {
 // mergeMembers returns the members of the next view: the previous map where
 // nothing differs. There are few members, so that all are looked at.
 func mergeMembers(previous map[model.MemberName]*model.Member, shards map[model.MemberName]*model.Shard) (map[model.MemberName]*model.Member, roster) {
-	found := roster{left: map[model.MemberName]struct{}{}}
+	if alike(previous, shards) {
+		return previous, roster{}
+	}
+	found := roster{left: map[model.MemberName]struct{}{}, differs: true}
 	members := make(map[model.MemberName]*model.Member, len(shards))
 	for name, shard := range shards {
 		old, existed := previous[name]
@@ -29,7 +32,6 @@ func mergeMembers(previous map[model.MemberName]*model.Member, shards map[model.
 			members[name] = old
 		default:
 			members[name] = shard.Member
-			found.differs = true
 		}
 	}
 	for name := range previous {
@@ -37,11 +39,17 @@ func mergeMembers(previous map[model.MemberName]*model.Member, shards map[model.
 			found.left[name] = struct{}{}
 		}
 	}
-	found.differs = found.differs || len(found.joined)+len(found.left) > 0
-	if !found.differs {
-		members = previous
-	}
 	return members, found
+}
+
+// alike reports whether nothing about the members differs.
+func alike(previous map[model.MemberName]*model.Member, shards map[model.MemberName]*model.Shard) bool {
+	for name, shard := range shards {
+		if old := previous[name]; old == nil || !equalMember(old, shard.Member) {
+			return false
+		}
+	}
+	return len(previous) == len(shards)
 }
 
 func equalMember(a, b *model.Member) bool {

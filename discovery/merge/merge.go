@@ -56,6 +56,13 @@ func Merge(previous *model.View, in Input, changed []model.ServiceKey) *model.Vi
 
 // active leaves out the members that contribute nothing.
 func active(shards map[model.MemberName]*model.Shard) map[model.MemberName]*model.Shard {
+	leaving := false
+	for _, shard := range shards {
+		leaving = leaving || shard == nil || shard.Member.State == model.Leaving
+	}
+	if !leaving {
+		return shards
+	}
 	kept := make(map[model.MemberName]*model.Shard, len(shards))
 	for name, shard := range shards {
 		if shard != nil && shard.Member.State != model.Leaving {

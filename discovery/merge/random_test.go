@@ -259,7 +259,7 @@ func checkInvariants(t *testing.T, shards map[model.MemberName]*model.Shard, vie
 
 func TestKeptUpIsBuiltAnew(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(30) {
+	for seed := range uint64(20) {
 		check(t, newMesh(seed), 120)
 	}
 }

@@ -22,6 +22,9 @@ const (
 	minClientPing    = 5 * time.Second
 	handshakeTimeout = 10 * time.Second
 	maxHeaders       = 16 << 10
+	// Windows are how many bytes a peer may send before they are read. Fixed ones spare a
+	// ping for every acknowledgement, by which gRPC would measure what fits.
+	streamWindow, connWindow = 256 << 10, 1 << 20
 )
 
 var (
@@ -56,6 +59,8 @@ func (p *Publisher) server() *grpc.Server {
 		grpc.MaxRecvMsgSize(limits.MessageBytes),
 		grpc.MaxConcurrentStreams(uint32(limits.StreamsPerConnection)),
 		grpc.MaxHeaderListSize(maxHeaders),
+		grpc.InitialWindowSize(streamWindow),
+		grpc.InitialConnWindowSize(connWindow),
 		grpc.ConnectionTimeout(handshakeTimeout),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingAfter, Timeout: pingTimeout}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minClientPing, PermitWithoutStream: true}),
