@@ -110,7 +110,7 @@ func (r *resuming) begin() {
 	for _, name := range r.names {
 		last := r.memory.recall(v1alpha1.MemberRecord{Name: string(name)})
 		if r.forgotten[name] = last == nil; last != nil {
-			r.loaded[name] = countOf(last.Services[cart])
+			r.loaded[name] = countOf(last.Services.Get(cart))
 		}
 		r.offer(name, model.Joining, last)
 	}
@@ -120,7 +120,7 @@ func (r *resuming) begin() {
 // offer is what a watch does when a member's state is another one: it offers what it
 // knows, or nothing.
 func (r *resuming) offer(name model.MemberName, state model.State, from *model.Shard) {
-	services := map[model.ServiceKey]*model.Offer{}
+	services := model.Offers{}
 	if from != nil {
 		services = from.Services
 	}
@@ -134,14 +134,14 @@ func (r *resuming) offer(name model.MemberName, state model.State, from *model.S
 func shardAt(name model.MemberName, changes int) *model.Shard {
 	shard := shardOf(name, model.Ready)
 	if changes == goneAt {
-		shard.Services = nil
+		shard.Services = model.Offers{}
 		return shard
 	}
 	slice := &model.Slice{Name: "s"}
 	for i := range changes + 1 {
 		slice.Endpoints = append(slice.Endpoints, model.Endpoint{Addr: netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), Zone: model.NoZone})
 	}
-	shard.Services = map[model.ServiceKey]*model.Offer{cart: {Key: cart, Slices: []*model.Slice{slice}}}
+	shard.Services = model.OffersOf(&model.Offer{Key: cart, Slices: []*model.Slice{slice}})
 	return shard
 }
 
@@ -170,7 +170,7 @@ func (r *resuming) Actions() []string {
 		if !r.sees(name) {
 			all = append(all, "hear "+string(name))
 		}
-		if state := r.watched[name].Member.State; r.losses > 0 && (state == model.Ready || state == model.Joining && len(r.watched[name].Services) > 0) {
+		if state := r.watched[name].Member.State; r.losses > 0 && (state == model.Ready || state == model.Joining && r.watched[name].Services.Len() > 0) {
 			all = append(all, "lose "+string(name))
 		}
 	}
@@ -179,7 +179,7 @@ func (r *resuming) Actions() []string {
 
 // sees reports whether a member is watched and has nothing new.
 func (r *resuming) sees(name model.MemberName) bool {
-	return r.watched[name].Member.State == model.Ready && countOf(r.watched[name].Services[cart]) == countOf(shardAt(name, r.truth[name]).Services[cart])
+	return r.watched[name].Member.State == model.Ready && countOf(r.watched[name].Services.Get(cart)) == countOf(shardAt(name, r.truth[name]).Services.Get(cart))
 }
 
 // Do implements explore.System.
@@ -288,7 +288,7 @@ func (r *resuming) place() string {
 	sizes := func(all map[model.MemberName]*model.Shard) string {
 		var parts []string
 		for _, name := range sortedKeys(all) {
-			parts = append(parts, fmt.Sprint(name, all[name].Member.State, countOf(all[name].Services[cart])))
+			parts = append(parts, fmt.Sprint(name, all[name].Member.State, countOf(all[name].Services.Get(cart))))
 		}
 		return strings.Join(parts, ",")
 	}

@@ -50,7 +50,7 @@ func newStart(remembered ...model.MemberName) *start {
 func (s *start) offer(name model.MemberName, state model.State) {
 	shard := shardOf(name, state)
 	if state == model.Joining && !s.memory.remembers(name) {
-		shard.Services = nil
+		shard.Services = model.Offers{}
 	}
 	s.memory.Offer(shard, []model.ServiceKey{cart})
 	s.turn()

@@ -17,7 +17,7 @@ var cart = model.ServiceKey{Namespace: "shop", Name: "cart"}
 func shardOf(name model.MemberName, state model.State, gateways ...model.HostPort) *model.Shard {
 	return &model.Shard{
 		Member:   &model.Member{Name: name, ID: model.ClusterID(name), Network: model.NetworkID(name), UID: "uid-" + string(name), State: state, Gateways: gateways},
-		Services: map[model.ServiceKey]*model.Offer{cart: {Key: cart}},
+		Services: model.OffersOf(&model.Offer{Key: cart}),
 	}
 }
 

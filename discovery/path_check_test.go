@@ -28,7 +28,7 @@ func (w *world) rest() {
 type before struct {
 	serves     [replicas]map[string][]host
 	incumbents [replicas]map[string]model.MemberName
-	offers     [replicas]map[model.MemberName]map[model.ServiceKey]*model.Offer
+	offers     [replicas]map[model.MemberName]model.Offers
 	sure       bool
 }
 
@@ -36,7 +36,7 @@ func (w *world) before() before {
 	out := before{sure: true}
 	for number, r := range w.replicas {
 		out.serves[number] = w.gateways[number].serves()
-		out.incumbents[number], out.offers[number] = map[string]model.MemberName{}, map[model.MemberName]map[model.ServiceKey]*model.Offer{}
+		out.incumbents[number], out.offers[number] = map[string]model.MemberName{}, map[model.MemberName]model.Offers{}
 		out.sure = out.sure && w.facts.sure(number)
 		state := r.agent.loop.State()
 		if state == nil {
@@ -212,11 +212,21 @@ func (w *world) checkOthers(what string, past before, changed model.MemberName) 
 			continue
 		}
 		for name, shard := range state.Shards {
-			if name != changed && !maps.Equal(past.offers[number][name], shard.Services) {
+			if name != changed && !sameOffers(past.offers[number][name], shard.Services) {
 				w.violate("I5: %s: what %s offers is another for replica %d", what, name, number)
 			}
 		}
 	}
+}
+
+// sameOffers reports whether both are the same, down to the pointer.
+func sameOffers(a, b model.Offers) bool {
+	for one := range a.All() {
+		if b.Get(one.Key) != one {
+			return false
+		}
+	}
+	return a.Len() == b.Len()
 }
 
 // checkIncumbents wants whoever had his way to have it while he exports.
@@ -240,13 +250,13 @@ func (w *world) checkIncumbents(what string, past before) {
 func (w *world) checkQuotas(what string, state *State) {
 	for name, shard := range state.Shards {
 		endpoints := 0
-		for _, one := range shard.Services {
+		for one := range shard.Services.All() {
 			for _, slice := range one.Slices {
 				endpoints += len(slice.Endpoints)
 			}
 		}
-		if len(shard.Services) > quotaServices || endpoints > quotaEndpoints {
-			w.violate("I7: %s: %d services and %d endpoints of %s", what, len(shard.Services), endpoints, name)
+		if shard.Services.Len() > quotaServices || endpoints > quotaEndpoints {
+			w.violate("I7: %s: %d services and %d endpoints of %s", what, shard.Services.Len(), endpoints, name)
 		}
 	}
 }

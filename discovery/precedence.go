@@ -36,8 +36,8 @@ func (p *precedence) before(shards map[model.MemberName]*model.Shard, changed ma
 	maps.DeleteFunc(p.fresh, func(_ model.ServiceKey, since time.Time) bool { return now.Sub(since) >= settling })
 	if p.view == nil {
 		for _, shard := range shards {
-			for key := range shard.Services {
-				changed[key] = struct{}{}
+			for offer := range shard.Services.All() {
+				changed[offer.Key] = struct{}{}
 			}
 		}
 	}

@@ -19,10 +19,8 @@ func (e exporters) shards() map[model.MemberName]*model.Shard {
 	shards := map[model.MemberName]*model.Shard{}
 	for name, one := range e {
 		shards[name] = &model.Shard{
-			Member: &model.Member{Name: name, State: model.Ready},
-			Services: map[model.ServiceKey]*model.Offer{
-				cart: {Key: cart, Exported: time.Unix(one.seconds, 0), Incumbent: one.records},
-			},
+			Member:   &model.Member{Name: name, State: model.Ready},
+			Services: model.OffersOf(&model.Offer{Key: cart, Exported: time.Unix(one.seconds, 0), Incumbent: one.records}),
 		}
 	}
 	return shards

@@ -214,7 +214,7 @@ func TestASnapshotHasNamesAndAddresses(t *testing.T) {
 	t.Parallel()
 	said, known := unrefined(snapshot.Shards{"west": shardOf("west", model.Ready, answered, model.HostPort{Host: "192.0.2.1", Port: 15443})})
 	want := []model.HostPort{named, {Host: "192.0.2.1", Port: 15443}}
-	if diff := cmp.Diff(want, said["west"].Member.Gateways); diff != "" || len(said["west"].Services) == 0 {
+	if diff := cmp.Diff(want, said["west"].Member.Gateways); diff != "" || said["west"].Services.Len() == 0 {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 	book := resolve.New(resolve.Options{Known: known})

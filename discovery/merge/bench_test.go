@@ -15,21 +15,19 @@ func BenchmarkOneEndpoint(b *testing.B) {
 	shards := map[model.MemberName]*model.Shard{}
 	for m := range 3 {
 		name := model.MemberName(fmt.Sprintf("m%d", m))
-		shard := &model.Shard{Member: &model.Member{Name: name}, Services: map[model.ServiceKey]*model.Offer{}}
+		var offers []*model.Offer
 		for s := range 10000 {
-			key := model.ServiceKey{Namespace: "ns", Name: fmt.Sprintf("s%d", s)}
-			shard.Services[key] = benchOffer(key, byte(m), 0)
+			offers = append(offers, benchOffer(model.ServiceKey{Namespace: "ns", Name: fmt.Sprintf("s%d", s)}, byte(m), 0))
 		}
-		shards[name] = shard
+		shards[name] = &model.Shard{Member: &model.Member{Name: name}, Services: model.OffersOf(offers...)}
 	}
 	key := model.ServiceKey{Namespace: "ns", Name: "s1"}
-	// watch owns its shards; here one is changed in place, which costs merge nothing.
-	versions := []*model.Offer{benchOffer(key, 0, 1), benchOffer(key, 0, 2)}
+	versions := []model.Offers{with(shards["m0"].Services, key, benchOffer(key, 0, 1)), with(shards["m0"].Services, key, benchOffer(key, 0, 2))}
 	incumbents := map[model.ServiceKey]model.MemberName{key: "m0"}
 	view := Merge(nil, Input{Shards: shards, Incumbents: incumbents}, nil)
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		shards["m0"].Services[key] = versions[i%2]
+		shards["m0"].Services = versions[i%2]
 		next := Merge(view, Input{Shards: shards, Incumbents: incumbents}, []model.ServiceKey{key})
 		if next == view {
 			b.Fatal("the change is missing")
@@ -42,7 +40,7 @@ func BenchmarkOneEndpoint(b *testing.B) {
 func BenchmarkNothing(b *testing.B) {
 	key := model.ServiceKey{Namespace: "ns", Name: "s"}
 	shards := map[model.MemberName]*model.Shard{
-		"m": {Member: &model.Member{Name: "m"}, Services: map[model.ServiceKey]*model.Offer{key: benchOffer(key, 0, 0)}},
+		"m": {Member: &model.Member{Name: "m"}, Services: model.OffersOf(benchOffer(key, 0, 0))},
 	}
 	view := Merge(nil, Input{Shards: shards}, nil)
 	b.ReportAllocs()

@@ -77,12 +77,11 @@ func inputOf(t *testing.T, in *golden.Case) Input {
 	}
 	for i, member := range asked.Members {
 		shard := &model.Shard{
-			Member:   &model.Member{Name: member.Name, State: member.State},
-			Services: map[model.ServiceKey]*model.Offer{},
+			Member: &model.Member{Name: member.Name, State: member.State},
 		}
 		for text, offer := range member.Services {
 			key := keyOf(text)
-			shard.Services[key] = offerOf(t, key, offer, byte(i+1))
+			shard.Services = with(shard.Services, key, offerOf(t, key, offer, byte(i+1)))
 		}
 		input.Shards[member.Name] = shard
 	}

@@ -14,7 +14,7 @@ import (
 // the member that most of them name. What one member claims about itself moves
 // nobody who was there before.
 func Incumbent(key model.ServiceKey, shards map[model.MemberName]*model.Shard, own, known model.MemberName) model.MemberName {
-	if shard := shards[known]; shard != nil && shard.Member.State != model.Leaving && shard.Services[key] != nil {
+	if shard := shards[known]; shard != nil && shard.Member.State != model.Leaving && shard.Services.Get(key) != nil {
 		return known
 	}
 	exports := slices.DeleteFunc(exportsOf(key, shards, ""), func(one export) bool {

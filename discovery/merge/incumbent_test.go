@@ -51,10 +51,8 @@ func TestIncumbent(t *testing.T) {
 			shards := map[model.MemberName]*model.Shard{}
 			for member, one := range tt.claims {
 				shards[member] = &model.Shard{
-					Member: &model.Member{Name: member, State: model.Ready},
-					Services: map[model.ServiceKey]*model.Offer{
-						key: {Key: key, Exported: time.Unix(one.seconds, 0), Incumbent: one.names},
-					},
+					Member:   &model.Member{Name: member, State: model.Ready},
+					Services: model.OffersOf(&model.Offer{Key: key, Exported: time.Unix(one.seconds, 0), Incumbent: one.names}),
 				}
 			}
 			if got := Incumbent(key, shards, tt.own, tt.known); got != tt.want {

@@ -77,9 +77,9 @@ func (in *Input) build() *model.View {
 	services := map[model.ServiceKey]*model.Service{}
 	for name, shard := range in.Shards {
 		members[name] = shard.Member
-		for key := range shard.Services {
-			if _, done := services[key]; !done {
-				services[key] = in.mergeService(key)
+		for offer := range shard.Services.All() {
+			if _, done := services[offer.Key]; !done {
+				services[offer.Key] = in.mergeService(offer.Key)
 			}
 		}
 	}
@@ -94,8 +94,8 @@ func affected(previous *model.View, shards map[model.MemberName]*model.Shard, ro
 		keys[key] = struct{}{}
 	}
 	for _, name := range roster.joined {
-		for key := range shards[name].Services {
-			keys[key] = struct{}{}
+		for offer := range shards[name].Services.All() {
+			keys[offer.Key] = struct{}{}
 		}
 	}
 	if len(roster.left) == 0 {

@@ -39,7 +39,7 @@ func TestMergeIsWhatTheRulesSay(t *testing.T) {
 func (m *mesh) offers(key model.ServiceKey) map[model.MemberName]*model.Offer {
 	all := map[model.MemberName]*model.Offer{}
 	for name, shard := range m.shards {
-		if offer := shard.Services[key]; offer != nil && shard.Member.State != model.Leaving {
+		if offer := shard.Services.Get(key); offer != nil && shard.Member.State != model.Leaving {
 			all[name] = offer
 		}
 	}

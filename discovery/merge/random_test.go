@@ -53,24 +53,23 @@ func (m *mesh) step() []model.ServiceKey {
 		return m.relist(name, shard)
 	}
 	key := m.key()
-	services := maps.Clone(shard.Services)
-	switch old := services[key]; {
+	var next *model.Offer
+	switch old := shard.Services.Get(key); {
 	case m.random.IntN(4) == 0:
-		delete(services, key)
 	case old != nil && m.random.IntN(2) == 0:
-		services[key] = m.altered(old)
+		next = m.altered(old)
 	default:
-		services[key] = m.offer(key)
+		next = m.offer(key)
 	}
-	m.shards[name] = &model.Shard{Member: shard.Member, Services: services}
+	m.shards[name] = &model.Shard{Member: shard.Member, Services: with(shard.Services, key, next)}
 	return []model.ServiceKey{key}
 }
 
 func (m *mesh) join(name model.MemberName) {
-	shard := &model.Shard{Member: &model.Member{Name: name}, Services: map[model.ServiceKey]*model.Offer{}}
+	shard := &model.Shard{Member: &model.Member{Name: name}}
 	for range m.random.IntN(4) {
 		key := m.key()
-		shard.Services[key] = m.offer(key)
+		shard.Services = with(shard.Services, key, m.offer(key))
 	}
 	m.shards[name] = shard
 }
@@ -93,7 +92,7 @@ func (m *mesh) record(name model.MemberName, shard *model.Shard) {
 // relist gives equal offers new pointers, and reports them all as changed.
 func (m *mesh) relist(name model.MemberName, shard *model.Shard) []model.ServiceKey {
 	services := map[model.ServiceKey]*model.Offer{}
-	for key, offer := range shard.Services {
+	for offer := range shard.Services.All() {
 		again := *offer
 		again.Slices = nil
 		for _, slice := range offer.Slices {
@@ -101,10 +100,15 @@ func (m *mesh) relist(name model.MemberName, shard *model.Shard) []model.Service
 				Name: slice.Name, Ports: slices.Clone(slice.Ports), Endpoints: slices.Clone(slice.Endpoints),
 			})
 		}
-		services[key] = &again
+		services[offer.Key] = &again
 	}
-	m.shards[name] = &model.Shard{Member: shard.Member, Services: services}
+	m.shards[name] = &model.Shard{Member: shard.Member, Services: shard.Services.With(services)}
 	return slices.Collect(maps.Keys(services))
+}
+
+// with is offers with another one, or without.
+func with(offers model.Offers, key model.ServiceKey, offer *model.Offer) model.Offers {
+	return offers.With(map[model.ServiceKey]*model.Offer{key: offer})
 }
 
 func (m *mesh) key() model.ServiceKey {
@@ -240,7 +244,7 @@ func checkInvariants(t *testing.T, shards map[model.MemberName]*model.Shard, vie
 			t.Fatalf("%s: backends are not in order", key)
 		}
 		for _, backend := range service.Backends {
-			offer := shards[backend.Member].Services[key]
+			offer := shards[backend.Member].Services.Get(key)
 			if shards[backend.Member].Member.State == model.Leaving || offer == nil {
 				t.Fatalf("%s: %s offers nothing", key, backend.Member)
 			}
@@ -282,11 +286,11 @@ func TestOneMemberChangesOnlyItsOwn(t *testing.T) {
 		honest := m.offer(key)
 		input := Input{Incumbents: map[model.ServiceKey]model.MemberName{key: "honest"}}
 		input.Shards = map[model.MemberName]*model.Shard{
-			"honest": {Member: &model.Member{Name: "honest"}, Services: map[model.ServiceKey]*model.Offer{key: honest}},
+			"honest": {Member: &model.Member{Name: "honest"}, Services: model.OffersOf(honest)},
 		}
 		alone := Merge(nil, input, nil).Services.Get(key)
 		input.Shards["evil"] = &model.Shard{
-			Member: &model.Member{Name: "evil"}, Services: map[model.ServiceKey]*model.Offer{key: m.offer(key)},
+			Member: &model.Member{Name: "evil"}, Services: model.OffersOf(m.offer(key)),
 		}
 		both := Merge(nil, input, nil).Services.Get(key)
 		if both.Type != alone.Type || !slices.Equal(both.Ports[:len(alone.Ports)], alone.Ports) {

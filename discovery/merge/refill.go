@@ -15,7 +15,7 @@ func (in *Input) refilled(old *model.Service, key model.ServiceKey) *model.Servi
 	}
 	offers := 0
 	for _, shard := range in.Shards {
-		if shard.Services[key] != nil {
+		if shard.Services.Get(key) != nil {
 			offers++
 		}
 	}
@@ -29,7 +29,7 @@ func (in *Input) refilled(old *model.Service, key model.ServiceKey) *model.Servi
 		if shard == nil {
 			return nil
 		}
-		offer := shard.Services[key]
+		offer := shard.Services.Get(key)
 		if offer == old.Offers[i] {
 			continue
 		}

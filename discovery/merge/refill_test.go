@@ -16,13 +16,13 @@ func TestOlderThanBefore(t *testing.T) {
 	shards := map[model.MemberName]*model.Shard{}
 	for i, name := range []model.MemberName{"a", "b", "c"} {
 		offer := benchOffer(key, byte(i), 0)
-		shards[name] = &model.Shard{Member: &model.Member{Name: name}, Services: map[model.ServiceKey]*model.Offer{key: offer}}
+		shards[name] = &model.Shard{Member: &model.Member{Name: name}, Services: model.OffersOf(offer)}
 	}
 	in := Input{Shards: shards, Incumbents: map[model.ServiceKey]model.MemberName{key: "c"}}
 	view := Merge(nil, in, nil)
-	older := *shards["b"].Services[key]
+	older := *shards["b"].Services.Get(key)
 	older.Exported = time.Unix(-1, 0)
-	shards["b"].Services[key] = &older
+	shards["b"].Services = model.OffersOf(&older)
 	view = Merge(view, in, []model.ServiceKey{key})
 	if got, want := view.Services.Get(key).Exporters, []model.MemberName{"c", "b", "a"}; !slices.Equal(got, want) {
 		t.Errorf("exporters are %v, want %v", got, want)

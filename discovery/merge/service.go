@@ -50,7 +50,7 @@ func (in *Input) mergeService(key model.ServiceKey) *model.Service {
 func exportsOf(key model.ServiceKey, shards map[model.MemberName]*model.Shard, incumbent model.MemberName) []export {
 	var exports []export
 	for name, shard := range shards {
-		if offer, exported := shard.Services[key]; exported {
+		if offer := shard.Services.Get(key); offer != nil {
 			exports = append(exports, export{member: name, offer: offer})
 		}
 	}

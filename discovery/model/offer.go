@@ -160,5 +160,5 @@ const (
 // with earlier shards of the member where they did not change.
 type Shard struct {
 	Member   *Member
-	Services map[ServiceKey]*Offer
+	Services Offers
 }

@@ -134,7 +134,7 @@ func (d *decoder) member() *model.Member {
 	return m
 }
 
-func (d *decoder) offers() map[model.ServiceKey]*model.Offer {
+func (d *decoder) offers() model.Offers {
 	offers := map[model.ServiceKey]*model.Offer{}
 	for range d.count() {
 		one := &model.Offer{Key: model.ServiceKey{Namespace: d.text(), Name: d.text()}}
@@ -160,7 +160,8 @@ func (d *decoder) offers() map[model.ServiceKey]*model.Offer {
 			break
 		}
 	}
-	return offers
+	none := model.Offers{}
+	return none.With(offers)
 }
 
 func (d *decoder) traits() model.Traits {

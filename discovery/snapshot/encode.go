@@ -32,7 +32,7 @@ func encode(content *Content) []byte {
 	e.number(len(content.Shards))
 	for _, name := range slices.Sorted(maps.Keys(content.Shards)) {
 		e.member(content.Shards[name].Member)
-		e.offers(content.Shards[name].Services)
+		e.offers(&content.Shards[name].Services)
 	}
 	e.number(len(content.Incumbents))
 	for _, key := range slices.SortedFunc(maps.Keys(content.Incumbents), model.ServiceKey.Compare) {
@@ -81,12 +81,12 @@ func (e *encoder) member(m *model.Member) {
 	e.flag(m.Demoted)
 }
 
-func (e *encoder) offers(offers map[model.ServiceKey]*model.Offer) {
-	e.number(len(offers))
-	for _, key := range slices.SortedFunc(maps.Keys(offers), model.ServiceKey.Compare) {
-		offer := offers[key]
-		e.text(key.Namespace)
-		e.text(key.Name)
+func (e *encoder) offers(offers *model.Offers) {
+	e.number(offers.Len())
+	byKey := func(a, b *model.Offer) int { return a.Key.Compare(b.Key) }
+	for _, offer := range slices.SortedFunc(offers.All(), byKey) {
+		e.text(offer.Key.Namespace)
+		e.text(offer.Key.Name)
 		e.byte(uint8(offer.Type))
 		e.byte(uint8(offer.By))
 		e.out = binary.AppendVarint(e.out, offer.Exported.Unix())

@@ -3,6 +3,7 @@ package snapshot
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 	"unique"
@@ -22,6 +23,9 @@ var equal = cmp.Options{
 	cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
 	cmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) }),
 	cmpopts.EquateEmpty(),
+	cmp.Transformer("list", func(all model.Offers) []*model.Offer {
+		return slices.SortedFunc(all.All(), func(a, b *model.Offer) int { return a.Key.Compare(b.Key) })
+	}),
 }
 
 // mesh is two members that use every field, and a third that offers nothing.
@@ -53,10 +57,10 @@ func mesh(endpoints int) *Content {
 				Name: "east", ID: "cluster-1", Network: "net-east", Region: "eu", UID: "uid-1", Identity: "spiffe://td/ns/n/sa/s",
 				Gateways: []model.HostPort{{Host: "192.0.2.1", Port: 15443}, {Host: "198.51.100.1", Port: 443, Name: "gateway.example.com"}}, State: model.Degraded, Demoted: true,
 			},
-			Services: map[model.ServiceKey]*model.Offer{cart: offer, headless.Key: headless},
+			Services: model.OffersOf(offer, headless),
 		},
 		"north": {Member: &model.Member{Name: "north"}},
-		"west":  {Member: &model.Member{Name: "west", State: model.Ready}, Services: map[model.ServiceKey]*model.Offer{cart: offer}},
+		"west":  {Member: &model.Member{Name: "west", State: model.Ready}, Services: model.OffersOf(offer)},
 	}
 	return &Content{Shards: shards, Incumbents: map[model.ServiceKey]model.MemberName{cart: "west", headless.Key: "east"}}
 }

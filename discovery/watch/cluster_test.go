@@ -18,10 +18,10 @@ func TestAMemberJoinsAndChanges(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newRig(t, func(api *fakeapi.Server, _ *Options) { shop(api, 3) })
 		r.want(t, "ready shop/cart=3")
-		if first := r.first(); first.Member.State != model.Joining || len(first.Services) != 0 {
+		if first := r.first(); first.Member.State != model.Joining || first.Services.Len() != 0 {
 			t.Errorf("first came %v", first)
 		}
-		offer := r.last().Services[cart]
+		offer := r.last().Services.Get(cart)
 		if !offer.Exported.Equal(time.Unix(2000, 0)) || offer.Ports[0].Number != 80 || offer.Slices[0].Ports[0].Number != 8080 ||
 			offer.Slices[0].Endpoints[0].Zone.Value() != "zone-a" {
 			t.Errorf("got %+v", offer)
@@ -34,7 +34,7 @@ func TestAMemberJoinsAndChanges(t *testing.T) {
 		}
 		r.Put(kubeExport("shop", "pay"))
 		r.want(t, "ready shop/cart=3 shop/pay=2")
-		if got := r.last().Services[cart]; got != offer {
+		if got := r.last().Services.Get(cart); got != offer {
 			t.Error("an unchanged service is not shared between shards")
 		}
 		if diff := cmp.Diff([]model.ServiceKey{{Namespace: "shop", Name: "pay"}}, r.lastChanged()); diff != "" {
@@ -88,12 +88,12 @@ func TestPolicyExports(t *testing.T) {
 			}
 		})
 		r.want(t, "ready bank/gold=1 shop/cart=1")
-		if got := r.last().Services[cart].Exported; !got.Equal(time.Unix(1000, 0)) {
+		if got := r.last().Services.Get(cart).Exported; !got.Equal(time.Unix(1000, 0)) {
 			t.Errorf("exported at %v, not when the Service was made", got)
 		}
 		r.Put(kubeExport("shop", "cart"))
 		r.want(t, "ready bank/gold=1 shop/cart=1")
-		if got := r.last().Services[cart].Exported; !got.Equal(time.Unix(2000, 0)) {
+		if got := r.last().Services.Get(cart).Exported; !got.Equal(time.Unix(2000, 0)) {
 			t.Errorf("exported at %v, not when the ServiceExport was made", got)
 		}
 		if len(r.cluster.Status().Problems) != 0 {
@@ -136,7 +136,7 @@ func TestTheLastShardIsKeptUntilTheMemberWasListed(t *testing.T) {
 		r := newRig(t, func(api *fakeapi.Server, o *Options) {
 			shop(api, 3)
 			api.Refusing = true
-			o.Last = &model.Shard{Services: map[model.ServiceKey]*model.Offer{cart: offer}}
+			o.Last = &model.Shard{Services: model.OffersOf(offer)}
 		})
 		r.want(t, "degraded shop/cart=4")
 		r.Do(func() { r.Refusing = false })

@@ -246,10 +246,10 @@ func (s *swap) look() {
 // servedNow is after how many changes what is served was so; -1 where nothing is served.
 func (s *swap) servedNow() int {
 	shard := s.served["east"]
-	if shard == nil || shard.Services[cart] == nil || sizeOf(shard.Services[cart].Slices) == 0 {
+	if shard == nil || shard.Services.Get(cart) == nil || sizeOf(shard.Services.Get(cart).Slices) == 0 {
 		return -1
 	}
-	return sizeOf(shard.Services[cart].Slices) - 1
+	return sizeOf(shard.Services.Get(cart).Slices) - 1
 }
 
 // State implements explore.System.

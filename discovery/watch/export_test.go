@@ -26,14 +26,14 @@ func TestAnExportInEitherDialectIsTheSameFact(t *testing.T) {
 		r := newRig(t, serving)
 		r.Put(kubeService("shop", "cart"), kubeSlice("shop", "cart-1", "cart", 2), gkeExport("shop", "cart"))
 		r.want(t, "ready shop/cart=2")
-		if got := r.last().Services[cart]; got.By != model.GKE || got.Exported.Unix() != 1500 {
+		if got := r.last().Services.Get(cart); got.By != model.GKE || got.Exported.Unix() != 1500 {
 			t.Errorf("exported by %d at %s", got.By, got.Exported)
 		}
 		labelled := kubeExport("shop", "cart")
 		labelled.Spec.ExportedLabels = map[string]string{"team": "shop"}
 		r.Put(labelled)
 		r.want(t, "ready shop/cart=2")
-		if got := r.last().Services[cart]; got.By != model.GKE|model.Upstream || got.Exported.Unix() != 1500 || got.Traits.Labels["team"] != "shop" {
+		if got := r.last().Services.Get(cart); got.By != model.GKE|model.Upstream || got.Exported.Unix() != 1500 || got.Traits.Labels["team"] != "shop" {
 			t.Errorf("in both dialects it is %+v", got)
 		}
 		r.Delete(labelled)
@@ -240,7 +240,7 @@ func TestWhoComesFirst(t *testing.T) {
 					api.Put(export)
 				})
 				after(time.Second)
-				offer := r.last().Services[model.ServiceKey{Namespace: "shop", Name: "cart"}]
+				offer := r.last().Services.Get(model.ServiceKey{Namespace: "shop", Name: "cart"})
 				if offer == nil || offer.Traits.Prefer != tc.want {
 					t.Errorf("offer %+v", offer)
 				}

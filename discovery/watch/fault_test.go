@@ -97,13 +97,13 @@ func TestAnotherClusterAtTheSameAddress(t *testing.T) {
 		r.Put(kubeService("shop", "evil"), kubeExport("shop", "evil"))
 		r.Do(func() { r.Refusing = false })
 		after(6 * time.Second)
-		if got := r.last().Member.State; got != model.Quarantined || len(r.last().Services) > 1 {
+		if got := r.last().Member.State; got != model.Quarantined || r.last().Services.Len() > 1 {
 			t.Fatalf("got %s", r.summary())
 		}
 		r.hasFault(t, IdentityChanged, "", "another cluster")
 		r.Put(kubeSlice("shop", "cart-1", "cart", 9))
 		after(5 * time.Minute)
-		if got := sizeOf(r.last().Services[cart].Slices); got != 3 {
+		if got := sizeOf(r.last().Services.Get(cart).Slices); got != 3 {
 			t.Fatalf("%d endpoints: something was imported", got)
 		}
 		after(10 * time.Minute)

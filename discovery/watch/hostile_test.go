@@ -311,7 +311,8 @@ func TestDeniedNamespacesOfARealAPIServer(t *testing.T) {
 	}
 	r.shop(t, 3) // comes later, so whatever came before has been seen
 	r.untilEndpoints(t, "cart", 3)
-	for key := range r.last().Services {
+	for offer := range r.last().Services.All() {
+		key := offer.Key
 		if key.Namespace == kubeSystem || key == kubernetes {
 			t.Errorf("%v is offered", key)
 		}

@@ -71,10 +71,10 @@ func TestACutOfferIsTheSameAgain(t *testing.T) {
 			}
 		})
 		r.want(t, "ready shop/a=4 shop/b=2 shop/c=0")
-		before, changes := r.last().Services[model.ServiceKey{Namespace: "shop", Name: "b"}], r.changes()
+		before, changes := r.last().Services.Get(model.ServiceKey{Namespace: "shop", Name: "b"}), r.changes()
 		r.Put(kubeSlice("shop", "c-1", "c", 9))
 		r.want(t, "ready shop/a=4 shop/b=2 shop/c=0")
-		if r.last().Services[model.ServiceKey{Namespace: "shop", Name: "b"}] != before || r.changes() != changes {
+		if r.last().Services.Get(model.ServiceKey{Namespace: "shop", Name: "b"}) != before || r.changes() != changes {
 			t.Error("what was cut already changed again")
 		}
 	})
@@ -129,7 +129,7 @@ func TestAnExportOfWhatWasRefused(t *testing.T) {
 		r.live(time.Minute)
 		r.Put(kubeExport("shop", "cart"))
 		r.live(time.Minute)
-		if offer := r.last().Services[cart]; offer == nil {
+		if offer := r.last().Services.Get(cart); offer == nil {
 			t.Fatalf("got %s", r.summary())
 		}
 	})
@@ -193,7 +193,7 @@ func TestHostileNamesAndNamespaces(t *testing.T) {
 					api.Put(kubeExport(tc.namespace, tc.service), kubeSlice(tc.namespace, tc.service+"-1", tc.service, 2))
 				})
 				after(time.Second)
-				if got := len(r.last().Services) == 1; got != tc.offered {
+				if got := r.last().Services.Len() == 1; got != tc.offered {
 					t.Errorf("got %s", r.summary())
 				}
 				if tc.reason != "" {

@@ -2,7 +2,6 @@ package watch
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/eastwest-mesh/eastwest/discovery/model"
@@ -44,9 +43,8 @@ type offers struct {
 	// candidates are all valid offers, and their endpoints counted.
 	candidates map[model.ServiceKey]*model.Offer
 	endpoints  int
-	// published are those within the limits. The map was handed on: it is replaced,
-	// never changed.
-	published map[model.ServiceKey]*model.Offer
+	// published are those within the limits.
+	published model.Offers
 	problems  map[model.ServiceKey]Problem
 	// isCut is true where the limits left something out.
 	isCut bool
@@ -56,22 +54,19 @@ type offers struct {
 
 func newOffers(limits Limits, last *model.Shard) offers {
 	o := offers{
-		limits: limits, candidates: map[model.ServiceKey]*model.Offer{},
-		published: map[model.ServiceKey]*model.Offer{}, problems: map[model.ServiceKey]Problem{},
+		limits: limits, candidates: map[model.ServiceKey]*model.Offer{}, problems: map[model.ServiceKey]Problem{},
 	}
 	if last != nil {
-		o.candidates, o.published = maps.Clone(last.Services), last.Services
-		for _, one := range last.Services {
+		o.published = last.Services
+		for one := range last.Services.All() {
+			o.candidates[one.Key] = one
 			o.endpoints += sizeOf(one.Slices)
 		}
-	}
-	if o.candidates == nil {
-		o.candidates, o.published = map[model.ServiceKey]*model.Offer{}, map[model.ServiceKey]*model.Offer{}
 	}
 	return o
 }
 
-func (o *offers) anythingLocked() bool { return len(o.published) > 0 }
+func (o *offers) anythingLocked() bool { return o.published.Len() > 0 }
 
 // touchAllLocked marks everything that the table or the offers have.
 func (o *offers) touchAllLocked(s *session) {
@@ -93,10 +88,14 @@ func (o *offers) touchAllLocked(s *session) {
 
 // dropAllLocked withdraws everything.
 func (o *offers) dropAllLocked() []model.ServiceKey {
-	changed := slices.SortedFunc(maps.Keys(o.published), model.ServiceKey.Compare)
+	var changed []model.ServiceKey
+	for one := range o.published.All() {
+		changed = append(changed, one.Key)
+	}
+	slices.SortFunc(changed, model.ServiceKey.Compare)
 	if len(changed) > 0 {
 		o.candidates, o.endpoints = map[model.ServiceKey]*model.Offer{}, 0
-		o.published = map[model.ServiceKey]*model.Offer{}
+		o.published = model.Offers{}
 	}
 	return changed
 }
@@ -241,7 +240,8 @@ func (o *offers) lossLocked(s *session, index int, list map[objectID]object) (lo
 			}
 		}
 	}
-	for key, one := range o.published {
+	for one := range o.published.All() {
+		key := one.Key
 		count := sizeOf(one.Slices)
 		before += count
 		_, found := list[objectID{key.Namespace, key.Name}]

@@ -9,37 +9,33 @@ import (
 )
 
 // publishLocked puts the candidates within the limits in place of what was
-// published. As long as all of them are, its cost is one copy of the map.
+// published. As long as all of them are, its cost is that of the changes.
 func (o *offers) publishLocked(changed []model.ServiceKey) []model.ServiceKey {
 	last, wasCut := o.published, o.isCut
 	o.isCut = len(o.candidates) > o.limits.Services || o.endpoints > o.limits.Endpoints
 	if o.isCut || wasCut {
-		o.published = cut(o.candidates, o.limits, last)
-		return difference(last, o.published)
+		o.published = cut(o.candidates, o.limits, &last)
+		return difference(&last, &o.published)
 	}
-	next := maps.Clone(last)
+	different := make(map[model.ServiceKey]*model.Offer, len(changed))
 	for _, key := range changed {
-		if one := o.candidates[key]; one != nil {
-			next[key] = one
-		} else {
-			delete(next, key)
-		}
+		different[key] = o.candidates[key]
 	}
-	o.published = next
+	o.published = last.With(different)
 	return changed
 }
 
 // difference lists, in order, the services whose offer is another one.
-func difference(last, next map[model.ServiceKey]*model.Offer) []model.ServiceKey {
+func difference(last, next *model.Offers) []model.ServiceKey {
 	var changed []model.ServiceKey
-	for key, one := range next {
-		if last[key] != one {
-			changed = append(changed, key)
+	for one := range next.All() {
+		if last.Get(one.Key) != one {
+			changed = append(changed, one.Key)
 		}
 	}
-	for key := range last {
-		if next[key] == nil {
-			changed = append(changed, key)
+	for one := range last.All() {
+		if next.Get(one.Key) == nil {
+			changed = append(changed, one.Key)
 		}
 	}
 	slices.SortFunc(changed, model.ServiceKey.Compare)
@@ -49,7 +45,7 @@ func difference(last, next map[model.ServiceKey]*model.Offer) []model.ServiceKey
 // cut takes offers in the order of their names until a limit is reached. Of the
 // last one only as many endpoints as there is room for. Last is what was published
 // before, of which equal offers are kept.
-func cut(candidates map[model.ServiceKey]*model.Offer, limits Limits, last map[model.ServiceKey]*model.Offer) map[model.ServiceKey]*model.Offer {
+func cut(candidates map[model.ServiceKey]*model.Offer, limits Limits, last *model.Offers) model.Offers {
 	kept := map[model.ServiceKey]*model.Offer{}
 	room := limits.Endpoints
 	for _, key := range slices.SortedFunc(maps.Keys(candidates), model.ServiceKey.Compare) {
@@ -63,12 +59,13 @@ func cut(candidates map[model.ServiceKey]*model.Offer, limits Limits, last map[m
 			one = shorten(one, room)
 			room = 0
 		}
-		if before := last[key]; before != nil && sameOffer(before, one) {
+		if before := last.Get(key); before != nil && sameOffer(before, one) {
 			one = before
 		}
 		kept[key] = one
 	}
-	return kept
+	none := model.Offers{}
+	return none.With(kept)
 }
 
 // shorten keeps the first endpoints of an offer.

@@ -93,7 +93,7 @@ func (r *realRig) untilState(t *testing.T, state model.State) time.Duration {
 func (r *realRig) untilEndpoints(t *testing.T, name string, count int) {
 	t.Helper()
 	r.until(t, fmt.Sprintf("%s has %d endpoints", name, count), func(s *model.Shard) bool {
-		offer := s.Services[model.ServiceKey{Namespace: r.namespace, Name: name}]
+		offer := s.Services.Get(model.ServiceKey{Namespace: r.namespace, Name: name})
 		return offer != nil && sizeOf(offer.Slices) == count
 	})
 }
@@ -200,7 +200,7 @@ func TestServiceExportsOfARealAPIServer(t *testing.T) {
 	if err := crds.Delete(t.Context(), "serviceexports.multicluster.x-k8s.io", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	r.until(t, "nothing is exported", func(s *model.Shard) bool { return len(s.Services) == 0 })
+	r.until(t, "nothing is exported", func(s *model.Shard) bool { return s.Services.Len() == 0 })
 	eventually(t, func() error {
 		if !r.cluster.Status().ExportsByPolicyOnly {
 			return fmt.Errorf("status %+v", r.cluster.Status())

@@ -28,12 +28,12 @@ func TestACredentialIsSwapped100Times(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newRig(t, func(api *fakeapi.Server, _ *Options) { shop(api, 50) })
 		r.want(t, "ready shop/cart=50")
-		before, offer, goroutines := r.count(), r.last().Services[cart], runtime.NumGoroutine()
+		before, offer, goroutines := r.count(), r.last().Services.Get(cart), runtime.NumGoroutine()
 		for range 100 {
 			r.replace(t, nil)
 			after(time.Second)
 		}
-		if r.count() != before || r.last().Services[cart] != offer {
+		if r.count() != before || r.last().Services.Get(cart) != offer {
 			t.Errorf("%d offers for nothing", r.count()-before)
 		}
 		if got := r.cluster.Status().Swaps; got != 100 {
@@ -63,7 +63,7 @@ func TestSwapsUnderChurn(t *testing.T) {
 			if i%3 == 0 {
 				after(time.Second)
 			}
-			if got := sizeOf(r.last().Services[cart].Slices); got < 50 {
+			if got := sizeOf(r.last().Services.Get(cart).Slices); got < 50 {
 				t.Fatalf("%d endpoints", got)
 			}
 		}

@@ -3,7 +3,6 @@ package watch
 import (
 	"context"
 	"fmt"
-	"maps"
 	"net/http"
 	"os"
 	"slices"
@@ -151,8 +150,9 @@ func (r *rig) summary() string {
 		return "nothing"
 	}
 	parts := []string{shard.Member.State.String()}
-	for _, key := range slices.SortedFunc(maps.Keys(shard.Services), model.ServiceKey.Compare) {
-		parts = append(parts, fmt.Sprintf("%v=%d", key, sizeOf(shard.Services[key].Slices)))
+	byKey := func(a, b *model.Offer) int { return a.Key.Compare(b.Key) }
+	for _, one := range slices.SortedFunc(shard.Services.All(), byKey) {
+		parts = append(parts, fmt.Sprintf("%v=%d", one.Key, sizeOf(one.Slices)))
 	}
 	return strings.Join(parts, " ")
 }

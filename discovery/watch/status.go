@@ -50,9 +50,9 @@ func (c *Cluster) Status() Status {
 	defer c.mu.Unlock()
 	status := Status{
 		Member: c.name, UID: c.uid, State: c.state, Since: c.since, Swaps: c.swaps, LastEvent: c.lastEvent,
-		Counts: Counts{OfferedServices: len(c.published), Events: c.events},
+		Counts: Counts{OfferedServices: c.published.Len(), Events: c.events},
 	}
-	for _, one := range c.published {
+	for one := range c.published.All() {
 		status.Counts.OfferedEndpoints += sizeOf(one.Slices)
 	}
 	if c.next != nil {
@@ -117,7 +117,7 @@ func (c *Cluster) Explain(key model.ServiceKey) Explanation {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	out := Explanation{}
-	if one := c.published[key]; one != nil {
+	if one := c.published.Get(key); one != nil {
 		out.Offered = sizeOf(one.Slices)
 	}
 	if wrong, found := c.problems[key]; found {

@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// TestServicesAreAMap compares with Go's map over random changes, and sees that
+// TestTableIsAMap compares with Go's map over random changes, and sees that
 // earlier ones stay as they were.
-func TestServicesAreAMap(t *testing.T) {
+func TestTableIsAMap(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
 	var services []Services
