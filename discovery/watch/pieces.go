@@ -7,7 +7,6 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 )
 
 // What a member may send takes more room once it is decoded: two bytes of a list
@@ -68,22 +67,6 @@ func eachItem[T any, P interface {
 		}
 		return meta, nil
 	}
-}
-
-// enveloped is what is in an envelope, which must name the kind.
-func enveloped(raw []byte, kind string) ([]byte, error) {
-	content, found := bytes.CutPrefix(raw, magic)
-	if !found {
-		return nil, fmt.Errorf("%w: it is no protobuf of Kubernetes", errGarbled)
-	}
-	var envelope runtime.Unknown
-	if err := envelope.Unmarshal(content); err != nil {
-		return nil, fmt.Errorf("%w: envelope: %w", errGarbled, err)
-	}
-	if envelope.Kind != kind {
-		return nil, fmt.Errorf("%w: it is %.40q, not %s", errGarbled, envelope.Kind, kind)
-	}
-	return envelope.Raw, nil
 }
 
 // decodeBounded decodes an object that is within all bounds.

@@ -41,9 +41,6 @@ var protobufWire = wire{
 // errGarbled is an answer that is not what was asked for.
 var errGarbled = errors.New("the answer cannot be decoded")
 
-// magic begins every protobuf object of Kubernetes.
-var magic = []byte("k8s\x00")
-
 // decodeUnknown decodes an object in its envelope, which must name the kind.
 func decodeUnknown(raw []byte, kind string, into interface{ Unmarshal([]byte) error }) error {
 	content, err := enveloped(raw, kind)
@@ -78,8 +75,7 @@ func (f *frames) next(event *metav1.WatchEvent) error {
 	if _, err := io.ReadFull(f.from, f.buffer); err != nil {
 		return fmt.Errorf("%w: a frame was cut: %w", errGarbled, err)
 	}
-	event.Reset()
-	if err := event.Unmarshal(f.buffer); err != nil {
+	if err := decodeEvent(f.buffer, event); err != nil {
 		return fmt.Errorf("%w: event: %w", errGarbled, err)
 	}
 	return nil
