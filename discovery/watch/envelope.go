@@ -2,7 +2,6 @@ package watch
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -17,31 +16,29 @@ var magic = []byte("k8s\x00")
 // Source: k8s.io/apimachinery/pkg/apis/meta/v1/generated.proto (WatchEvent) and
 // pkg/runtime/generated.proto (RawExtension, Unknown, TypeMeta).
 const (
-	eventType, eventObject       = protowire.Number(1), protowire.Number(2)
-	extensionRaw                 = protowire.Number(1)
+	eventType, eventObject         = protowire.Number(1), protowire.Number(2)
+	extensionRaw                   = protowire.Number(1)
 	envelopeTypeMeta, typeMetaKind = protowire.Number(1), protowire.Number(2)
-	envelopeRaw                  = protowire.Number(2)
+	envelopeRaw                    = protowire.Number(2)
 )
-
-var errNoBytes = errors.New("a field of another type than it should be")
 
 // decodeEvent reads an event, whose object is valid as long as raw is.
 func decodeEvent(raw []byte, event *metav1.WatchEvent) error {
 	event.Reset()
-	return eachField(raw, func(number protowire.Number, field []byte) error {
-		switch number {
+	return eachField(raw, func(f field) error {
+		switch f.number {
 		case eventType:
-			event.Type = string(field)
+			return f.text(&event.Type)
 		case eventObject:
-			return eachField(field, func(number protowire.Number, field []byte) error {
-				if number == extensionRaw {
-					event.Object.Raw = field
+			return f.within(func(f field) error {
+				if f.number == extensionRaw {
+					return f.raw(&event.Object.Raw)
 				}
 				return nil
-			}, extensionRaw)
+			})
 		}
 		return nil
-	}, eventType, eventObject)
+	})
 }
 
 // enveloped is what is in an envelope, which must name the kind.
@@ -51,20 +48,20 @@ func enveloped(raw []byte, kind string) ([]byte, error) {
 		return nil, fmt.Errorf("%w: it is no protobuf of Kubernetes", errGarbled)
 	}
 	var within, named []byte
-	err := eachField(content, func(number protowire.Number, field []byte) error {
-		switch number {
+	err := eachField(content, func(f field) error {
+		switch f.number {
 		case envelopeRaw:
-			within = field
+			return f.raw(&within)
 		case envelopeTypeMeta:
-			return eachField(field, func(number protowire.Number, field []byte) error {
-				if number == typeMetaKind {
-					named = field
+			return f.within(func(f field) error {
+				if f.number == typeMetaKind {
+					return f.raw(&named)
 				}
 				return nil
-			}, typeMetaKind)
+			})
 		}
 		return nil
-	}, envelopeTypeMeta, envelopeRaw)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("%w: envelope: %w", errGarbled, err)
 	}
@@ -72,24 +69,4 @@ func enveloped(raw []byte, kind string) ([]byte, error) {
 		return nil, fmt.Errorf("%w: it is %.40q, not %s", errGarbled, named, kind)
 	}
 	return within, nil
-}
-
-// eachField calls do with every field of a message. Those that are named must be of bytes.
-func eachField(content []byte, do func(number protowire.Number, field []byte) error, named ...protowire.Number) error {
-	for len(content) > 0 {
-		number, field, rest, err := nextField(content)
-		if err != nil {
-			return err
-		}
-		content = rest
-		for _, one := range named {
-			if one == number && field == nil {
-				return errNoBytes
-			}
-		}
-		if err := do(number, field); err != nil {
-			return err
-		}
-	}
-	return nil
 }

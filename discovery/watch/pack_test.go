@@ -229,6 +229,10 @@ func FuzzSlice(f *testing.F) {
 		if err != nil {
 			return
 		}
+		var full discoveryv1.EndpointSlice
+		if decodeUnknown(raw, "EndpointSlice", &full) == nil {
+			sameSlice(t, &full, decoded.(*leanSlice))
+		}
 		got := resource.pack(decoded)
 		if len(got.drops) > maxDrops+1 {
 			t.Errorf("%d drops", len(got.drops))

@@ -43,23 +43,23 @@ func eachItem[T any, P interface {
 			return meta, err
 		}
 		for count := 0; len(content) > 0; {
-			number, field, rest, err := nextField(content)
+			one, rest, err := nextField(content)
 			if err != nil {
 				return meta, fmt.Errorf("%w: %s: %w", errGarbled, kind, err)
 			}
 			content = rest
-			switch number {
+			switch one.number {
 			case listMeta:
-				err = meta.Unmarshal(field)
+				err = meta.Unmarshal(one.bytes)
 			case listItems:
 				if count++; count > maxItems {
 					return meta, fmt.Errorf("%w: a page of more than %d objects", errTooLarge, maxItems)
 				}
-				one := P(new(T))
-				if err := decodeBounded(field, one); err != nil {
+				item := P(new(T))
+				if err := decodeBounded(one.bytes, item); err != nil {
 					return meta, err
 				}
-				each(one)
+				each(item)
 			}
 			if err != nil {
 				return meta, fmt.Errorf("%w: %s: %w", errGarbled, kind, err)
@@ -85,37 +85,18 @@ func decodeBounded(raw []byte, into interface{ Unmarshal([]byte) error }) error 
 	return nil
 }
 
-// nextField is the first field of a message, and what follows it. Field is nil where
-// it is of no length of its own.
-func nextField(content []byte) (number protowire.Number, field, rest []byte, err error) {
-	number, kind, n := protowire.ConsumeTag(content)
-	if n < 0 {
-		return 0, nil, nil, protowire.ParseError(n)
-	}
-	content = content[n:]
-	if kind == protowire.BytesType {
-		field, n = protowire.ConsumeBytes(content)
-	} else {
-		n = protowire.ConsumeFieldValue(number, kind, content)
-	}
-	if n < 0 {
-		return 0, nil, nil, protowire.ParseError(n)
-	}
-	return number, field, content[n:], nil
-}
-
 // countParts counts the fields of a message down to a depth; false where it is none.
 // What is a text may look like a message, which makes the count larger, never smaller.
 func countParts(content []byte, depth int) (count int, message bool) {
 	for len(content) > 0 {
-		_, field, rest, err := nextField(content)
+		one, rest, err := nextField(content)
 		if err != nil {
 			return count, false
 		}
 		content = rest
 		count++
-		if depth > 1 && len(field) > 0 {
-			if within, is := countParts(field, depth-1); is {
+		if depth > 1 && len(one.bytes) > 0 {
+			if within, is := countParts(one.bytes, depth-1); is {
 				count += within
 			}
 		}

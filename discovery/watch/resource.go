@@ -63,8 +63,8 @@ func watched(p *policy) [resourceCount]resource {
 				discoveryv1.LabelServiceName, "!" + labelSourceCluster, "!" + v1alpha1.LabelDerived,
 				discoveryv1.LabelManagedBy + "!=" + v1alpha1.ManagedByAgent,
 			}, ","),
-			decode: decodeOne[discoveryv1.EndpointSlice]("EndpointSlice"), decodeList: eachItem[discoveryv1.EndpointSlice]("EndpointSliceList"),
-			pack: func(one metav1.Object) object { return packSlice(one.(*discoveryv1.EndpointSlice), p) },
+			decode: decodeOne[leanSlice]("EndpointSlice"), decodeList: eachItem[leanSlice]("EndpointSliceList"),
+			pack: func(one metav1.Object) object { return packSlice(&one.(*leanSlice).EndpointSlice, p) },
 		},
 		ofExports: {
 			name: "serviceexports.multicluster.x-k8s.io", word: "serviceexports",
