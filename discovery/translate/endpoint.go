@@ -132,15 +132,14 @@ func compareZones(a, b model.Zone) int {
 // podGroups splits a member's pods by zone, in order.
 func podGroups(member *model.Member, pods []pod, each uint32) []group {
 	// By zone, and within one as they were.
-	sorted := slices.Clone(pods)
-	slices.SortStableFunc(sorted, func(a, b pod) int { return compareZones(a.zone, b.zone) })
-	addresses := make([]netip.AddrPort, len(sorted))
+	slices.SortStableFunc(pods, func(a, b pod) int { return compareZones(a.zone, b.zone) })
+	addresses := make([]netip.AddrPort, len(pods))
 	var groups []group
 	begin := 0
-	for i := range sorted {
-		addresses[i] = sorted[i].addr
-		if i+1 == len(sorted) || compareZones(sorted[i].zone, sorted[i+1].zone) != 0 {
-			groups = append(groups, group{region: member.Region, zone: zoneName(sorted[i].zone), pods: addresses[begin : i+1], each: each})
+	for i := range pods {
+		addresses[i] = pods[i].addr
+		if i+1 == len(pods) || compareZones(pods[i].zone, pods[i+1].zone) != 0 {
+			groups = append(groups, group{region: member.Region, zone: zoneName(pods[i].zone), pods: addresses[begin : i+1], each: each})
 			begin = i + 1
 		}
 	}
