@@ -69,7 +69,8 @@ func assign(name string, shares []share, exempt bool, last assigned) assigned {
 	}
 	room := 0
 	if last.Assignment != nil {
-		room = len(last.Wire)
+		const more = 40 // about an endpoint
+		room = len(last.Wire) + more
 	}
 	e, parts := eds.NewEncoder(name, room), make([]part, len(shares))
 	for i := range shares {

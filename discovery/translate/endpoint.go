@@ -134,11 +134,17 @@ func podGroups(member *model.Member, pods []pod, each uint32) []group {
 	// By zone, and within one as they were.
 	slices.SortStableFunc(pods, func(a, b pod) int { return compareZones(a.zone, b.zone) })
 	addresses := make([]netip.AddrPort, len(pods))
-	var groups []group
-	begin := 0
+	ends := func(i int) bool { return i+1 == len(pods) || compareZones(pods[i].zone, pods[i+1].zone) != 0 }
+	zones := 0
+	for i := range pods {
+		if ends(i) {
+			zones++
+		}
+	}
+	groups, begin := make([]group, 0, zones), 0
 	for i := range pods {
 		addresses[i] = pods[i].addr
-		if i+1 == len(pods) || compareZones(pods[i].zone, pods[i+1].zone) != 0 {
+		if ends(i) {
 			groups = append(groups, group{region: member.Region, zone: zoneName(pods[i].zone), pods: addresses[begin : i+1], each: each})
 			begin = i + 1
 		}
