@@ -13,30 +13,25 @@ func (in *Input) refilled(old *model.Service, key model.ServiceKey) *model.Servi
 	if old == nil || in.Quotas.Endpoints > 0 || !old.Cut.Equal(model.Cut{}) || in.Incumbents[key] != old.Exporters[0] {
 		return nil
 	}
-	offers := 0
-	for _, shard := range in.Shards {
-		if shard.Services.Get(key) != nil {
-			offers++
-		}
-	}
-	if offers != len(old.Exporters) {
-		return nil
-	}
-	next := *old
+	next, exporters := *old, 0
 	next.Offers, next.Backends = slices.Clone(old.Offers), slices.Clone(old.Backends)
-	for i, name := range old.Exporters {
-		shard := in.Shards[name]
-		if shard == nil {
-			return nil
-		}
+	for name, shard := range in.Shards {
 		offer := shard.Services.Get(key)
-		if offer == old.Offers[i] {
+		if offer == nil {
 			continue
 		}
-		if !sameButEndpoints(offer, old.Offers[i]) || !replaced(next.Backends, name, offer) {
+		at := slices.Index(old.Exporters, name)
+		switch {
+		case at < 0:
+			return nil
+		case offer != old.Offers[at] && !(sameButEndpoints(offer, old.Offers[at]) && replaced(next.Backends, name, offer)):
 			return nil
 		}
-		next.Offers[i] = offer
+		next.Offers[at] = offer
+		exporters++
+	}
+	if exporters != len(old.Exporters) {
+		return nil
 	}
 	return &next
 }
@@ -55,6 +50,6 @@ func replaced(backends []model.Backend, name model.MemberName, offer *model.Offe
 
 // sameButEndpoints compares all else that merging looks at.
 func sameButEndpoints(a, b *model.Offer) bool {
-	return a != nil && b != nil && a.Type == b.Type && a.Exported.Equal(b.Exported) && a.Incumbent == b.Incumbent &&
+	return a.Type == b.Type && a.Exported.Equal(b.Exported) && a.Incumbent == b.Incumbent &&
 		a.Share == b.Share && a.Traits.Equal(b.Traits) && slices.Equal(a.Ports, b.Ports)
 }
