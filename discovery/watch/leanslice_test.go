@@ -62,7 +62,7 @@ func anySlice(r *rand.Rand) *discoveryv1.EndpointSlice {
 	out.ResourceVersion, out.UID, out.GenerateName = fmt.Sprint(r.IntN(99)), "uid", "cart-"
 	out.CreationTimestamp = metav1.NewTime(time.Unix(int64(r.IntN(9)), 0))
 	out.OwnerReferences = []metav1.OwnerReference{{Kind: "Service", Name: "cart"}}
-	out.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "m", FieldsV1: &metav1.FieldsV1{Raw: []byte("{}")}}}
+	out.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "m", FieldsV1: metav1.NewFieldsV1("{}")}}
 	out.Annotations = map[string]string{"a": "b", metav1.InitialEventsAnnotationKey: fmt.Sprint(r.IntN(2) == 0)}
 	for _, key := range []string{labelSourceCluster, v1alpha1.LabelDerived, discoveryv1.LabelManagedBy, "other"} {
 		if r.IntN(8) == 0 {
