@@ -73,7 +73,9 @@ type loop struct {
 	// ready are members that were, since they joined or the agent was started.
 	ready map[model.MemberName]bool
 	view  *model.View
-	late  bool
+	// merged are the shards that view was made from.
+	merged map[model.MemberName]*model.Shard
+	late   bool
 
 	current atomic.Pointer[State]
 	// admitted are the secrets that say who may enter.
@@ -164,7 +166,8 @@ func (l *loop) turn() {
 func (l *loop) build(shards map[model.MemberName]*model.Shard, changed map[model.ServiceKey]struct{}, ports map[model.PortKey]uint16) {
 	started := time.Now()
 	incumbents := l.precedence.before(shards, changed, started)
-	l.view = merge.Merge(l.view, merge.Input{Shards: shards, Incumbents: incumbents, Quotas: l.quotas}, slices.Collect(maps.Keys(changed)))
+	l.view = merge.Merge(l.view, merge.Input{Shards: shards, Last: l.merged, Incumbents: incumbents, Quotas: l.quotas}, slices.Collect(maps.Keys(changed)))
+	l.merged = shards
 	l.precedence.after(l.view, changed)
 	merged := time.Now()
 	l.took(metrics.StageMerge, merged.Sub(started))

@@ -28,7 +28,9 @@ type translation struct {
 	ports    map[model.PortKey]uint16
 	checked  map[model.PortKey]bool
 	services map[model.ServiceKey]translate.Set
-	shared   translate.Set
+	// flawed are services with problems, of which there are few.
+	flawed map[model.ServiceKey]struct{}
+	shared translate.Set
 	// partings are by the name of their cluster.
 	partings map[string]parting
 }
@@ -125,15 +127,23 @@ func (t *translation) rebuild(view *model.View, options translate.Options, now t
 	t.shared.Secrets = append(t.shared.Secrets, peers.Secrets...)
 	t.shared.Problems = append(t.shared.Problems, peers.Problems...)
 	before := t.services
-	t.services = make(map[model.ServiceKey]translate.Set, view.Services.Len())
+	t.services, t.flawed = make(map[model.ServiceKey]translate.Set, view.Services.Len()), map[model.ServiceKey]struct{}{}
 	for service := range view.Services.All() {
-		t.services[service.Key] = kept(before[service.Key], translate.Service(view, service, t.from, options))
+		t.put(service.Key, kept(before[service.Key], translate.Service(view, service, t.from, options)))
 		t.part(service.Key, before[service.Key], t.services[service.Key], now)
 	}
 	for key, set := range before {
 		if _, stays := t.services[key]; !stays {
 			t.part(key, set, translate.Set{}, now)
 		}
+	}
+}
+
+// put notes what a service was translated to.
+func (t *translation) put(key model.ServiceKey, set translate.Set) {
+	t.services[key] = set
+	if delete(t.flawed, key); len(set.Problems) > 0 {
+		t.flawed[key] = struct{}{}
 	}
 }
 
@@ -152,7 +162,7 @@ func kept(before, after translate.Set) translate.Set {
 func (t *translation) reassign(view *model.View, service *model.Service, options translate.Options, out *change) {
 	before := t.services[service.Key]
 	after := kept(before, translate.Reassign(view, service, t.from, options, before))
-	t.services[service.Key] = after
+	t.put(service.Key, after)
 	out.endpoints = append(out.endpoints, after.Endpoints...)
 }
 
@@ -162,12 +172,13 @@ func (t *translation) one(view *model.View, key model.ServiceKey, options transl
 	service := view.Services.Get(key)
 	if service == nil {
 		delete(t.services, key)
+		delete(t.flawed, key)
 		t.part(key, before, translate.Set{}, now)
 		out.whole = out.whole || len(before.Clusters)+len(before.Listeners) > 0
 		return
 	}
 	after := kept(before, translate.Service(view, service, t.from, options))
-	t.services[key] = after
+	t.put(key, after)
 	t.part(key, before, after, now)
 	out.endpoints = append(out.endpoints, after.Endpoints...)
 	out.whole = out.whole || !sameNames(before, after)
@@ -197,8 +208,8 @@ func (t *translation) set() publish.Set {
 // problems are those of all services and members.
 func (t *translation) problems() []translate.Problem {
 	out := slices.Clone(t.shared.Problems)
-	for _, one := range t.services {
-		out = append(out, one.Problems...)
+	for key := range t.flawed {
+		out = append(out, t.services[key].Problems...)
 	}
 	return out
 }

@@ -12,6 +12,9 @@ type Input struct {
 	// Shards are what the members offer, by member. Those of leaving members
 	// contribute nothing.
 	Shards map[model.MemberName]*model.Shard
+	// Last are those that the previous view was made from: whoever has the same shard
+	// still offers the same. Nil: that is not known.
+	Last map[model.MemberName]*model.Shard
 	// Incumbents are members whose values hold for a service for as long as they
 	// export it, whatever the others' timestamps claim. Services without one are
 	// ordered by KEP-1645: the oldest export first, then by the member's name.

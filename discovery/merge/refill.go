@@ -16,11 +16,17 @@ func (in *Input) refilled(old *model.Service, key model.ServiceKey) *model.Servi
 	next, exporters := *old, 0
 	next.Offers, next.Backends = slices.Clone(old.Offers), slices.Clone(old.Backends)
 	for name, shard := range in.Shards {
+		at := slices.Index(old.Exporters, name)
+		if in.Last[name] == shard {
+			if at >= 0 {
+				exporters++
+			}
+			continue
+		}
 		offer := shard.Services.Get(key)
 		if offer == nil {
 			continue
 		}
-		at := slices.Index(old.Exporters, name)
 		switch {
 		case at < 0:
 			return nil

@@ -48,7 +48,7 @@ func Inbound(view *model.View, from model.Vantage, options Options) Set {
 // member, in order.
 func exportedNames(view *model.View, key model.ServiceKey, from model.Vantage) []string {
 	service := view.Services.Get(key)
-	if service == nil || !slices.Contains(service.Exporters, from.Member) || !isLabel(key.Namespace) || !isLabel(key.Name) {
+	if service == nil || !slices.Contains(service.Exporters, from.Member) || !model.IsLabel(key.Namespace) || !model.IsLabel(key.Name) {
 		return nil
 	}
 	var names []string

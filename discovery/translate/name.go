@@ -52,21 +52,6 @@ const InboundPort = 15443
 // cluster.
 const peerSNI = "eastwest-gateway.eastwest-system" + suffix
 
-// isLabel reports whether a word is a DNS label (RFC 1123), as names of services
-// and namespaces are. Only then are names of clusters unambiguous.
-func isLabel(word string) bool {
-	if len(word) == 0 || len(word) > 63 || word[0] == '-' || word[len(word)-1] == '-' {
-		return false
-	}
-	for i := range len(word) {
-		c := word[i]
-		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
-			return false
-		}
-	}
-	return true
-}
-
 // contentHash tells versions of a cluster apart. Envoy does not ask again for an
 // assignment whose name it has, so that a changed cluster would wait for its
 // endpoints until a time-out, and everything else with it; a new name it asks for.

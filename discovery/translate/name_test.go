@@ -16,7 +16,7 @@ func FuzzNames(f *testing.F) {
 	f.Add("_", "|", uint16(0), "", "", uint16(65535))
 	f.Fuzz(func(t *testing.T, space1, name1 string, port1 uint16, space2, name2 string, port2 uint16) {
 		for _, word := range []string{space1, name1, space2, name2} {
-			if !isLabel(word) {
+			if !model.IsLabel(word) {
 				return
 			}
 		}

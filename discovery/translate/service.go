@@ -13,7 +13,7 @@ import (
 // port of the gateway leads to it.
 func Service(view *model.View, service *model.Service, from model.Vantage, options Options) Set {
 	var set Set
-	if !isLabel(service.Key.Namespace) || !isLabel(service.Key.Name) {
+	if !model.IsLabel(service.Key.Namespace) || !model.IsLabel(service.Key.Name) {
 		set.Problems = append(set.Problems, serviceProblem(service.Key, NameInvalid, "name %q is not made of DNS labels", service.Key))
 		return set
 	}

@@ -99,16 +99,3 @@ func TestNobodyIsLetInWhereNobodyIs(t *testing.T) {
 		t.Errorf("got %v", set)
 	}
 }
-
-func TestIsLabel(t *testing.T) {
-	t.Parallel()
-	for word, want := range map[string]bool{
-		"a": true, "web-2": true, "0": true, "": false, "-a": false, "a-": false, "a.b": false, "A": false, "a|b": false, "a_b": false, "ü": false,
-		"a123456789b123456789c123456789d123456789e123456789f123456789abc":  true,
-		"a123456789b123456789c123456789d123456789e123456789f123456789abcd": false,
-	} {
-		if got := isLabel(word); got != want {
-			t.Errorf("%q: got %v, want %v", word, got, want)
-		}
-	}
-}

@@ -77,7 +77,7 @@ func servicePorts(from []corev1.ServicePort, d *dropper) []model.Port {
 }
 
 func packPort(name string, appProtocol *string, number int32, protocol corev1.Protocol) (model.Port, bool) {
-	if number < 1 || number > 65535 || name != "" && len(validation.IsDNS1123Label(name)) > 0 {
+	if number < 1 || number > 65535 || name != "" && !model.IsLabel(name) {
 		return model.Port{}, false
 	}
 	port := model.Port{Name: unique.Make(name).Value(), Number: uint16(number)}
@@ -105,7 +105,7 @@ func packSlice(from *discoveryv1.EndpointSlice, p *policy) object {
 	switch {
 	case out.key.Name == "":
 		return object{id: id}
-	case !validNames(out.key) || len(validation.IsDNS1123Subdomain(id.name)) > 0:
+	case !validNames(out.key) || !model.IsLabel(id.name) && len(validation.IsDNS1123Subdomain(id.name)) > 0:
 		d.add(DropName, id.String())
 	case derivedSlice(from.Labels):
 		d.add(DropDerived, id.name)
@@ -161,6 +161,7 @@ func slicePorts(from []discoveryv1.EndpointPort, d *dropper) []model.Port {
 // endpoints are those of a slice, and their hostnames.
 func endpoints(from *discoveryv1.EndpointSlice, p *policy, d *dropper) (all []model.Endpoint, names []string) {
 	all = make([]model.Endpoint, 0, len(from.Endpoints))
+	var places zones
 	for i := range from.Endpoints {
 		one := &from.Endpoints[i]
 		if len(one.Addresses) == 0 {
@@ -185,7 +186,7 @@ func endpoints(from *discoveryv1.EndpointSlice, p *policy, d *dropper) (all []mo
 			}
 			names[len(all)] = name
 		}
-		all = append(all, model.Endpoint{Addr: ip, Zone: zone(one.Zone), Health: health(&one.Conditions)})
+		all = append(all, model.Endpoint{Addr: ip, Zone: places.of(one.Zone), Health: health(&one.Conditions)})
 	}
 	if names != nil {
 		names = names[:len(all)]
@@ -198,19 +199,37 @@ func hostname(from *string, d *dropper) string {
 	if from == nil || *from == "" {
 		return ""
 	}
-	if len(validation.IsDNS1123Label(*from)) > 0 {
+	if !model.IsLabel(*from) {
 		d.add(DropHostname, *from)
 		return ""
 	}
 	return strings.Clone(*from)
 }
 
-// zone interns the name: there are few of them and many endpoints.
-func zone(name *string) model.Zone {
-	if name == nil || len(validation.IsValidLabelValue(*name)) > 0 {
-		return model.NoZone
+// zones are those of the endpoints before, by the names as they were decoded: there are
+// few of them and many endpoints.
+type zones struct {
+	names [fewZones]*string
+	known [fewZones]model.Zone
+	count int
+}
+
+// of interns the name, unless it is none.
+func (z *zones) of(name *string) model.Zone {
+	for i := range z.count {
+		if z.names[i] == name {
+			return z.known[i]
+		}
 	}
-	return unique.Make(*name)
+	found := model.NoZone
+	if name != nil && len(validation.IsValidLabelValue(*name)) == 0 {
+		found = unique.Make(*name)
+	}
+	if z.count < fewZones {
+		z.names[z.count], z.known[z.count] = name, found
+		z.count++
+	}
+	return found
 }
 
 func health(c *discoveryv1.EndpointConditions) model.Health {

@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/util/validation"
-
 	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
 	"github.com/eastwest-mesh/eastwest/discovery/model"
 	"github.com/eastwest-mesh/eastwest/internal/preference"
@@ -59,7 +57,7 @@ func newPolicy(record *v1alpha1.MemberRecord, exports []v1alpha1.ExportRule) (*p
 	}
 	if text := record.GatewayService; text != "" {
 		namespace, name, found := strings.Cut(text, "/")
-		if !found || len(validation.IsDNS1123Label(namespace)) > 0 || len(validation.IsDNS1123Label(name)) > 0 {
+		if !found || !model.IsLabel(namespace) || !model.IsLabel(name) {
 			return nil, fmt.Errorf("gateway Service %q of member %s is not NAMESPACE/NAME", text, record.Name)
 		}
 		p.gateway = objectID{namespace, name}
@@ -152,5 +150,5 @@ func (p *policy) exported(key model.ServiceKey) bool { return p.rule(key).export
 
 // validNames checks what ends up in SNI, DNS names and metric labels.
 func validNames(key model.ServiceKey) bool {
-	return len(validation.IsDNS1123Label(key.Namespace)) == 0 && len(validation.IsDNS1123Label(key.Name)) == 0
+	return model.IsLabel(key.Namespace) && model.IsLabel(key.Name)
 }
