@@ -27,7 +27,7 @@ type child struct {
 
 // startSelf runs this binary with a variable set to KIND|ADDRESS|KUBECONFIG until the
 // benchmark ends, and waits until it listens.
-func startSelf(b *testing.B, variable, kind, kubeconfig string) (*child, string) {
+func startSelf(b *testing.B, variable, kind, kubeconfig string) *child {
 	b.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -53,7 +53,7 @@ func startSelf(b *testing.B, variable, kind, kubeconfig string) (*child, string)
 		}
 		return err
 	})
-	return one, address
+	return one
 }
 
 // Stop ends it.

@@ -19,7 +19,7 @@ import (
 // BenchmarkFanOut changes a slice that many streams have asked for, and measures until
 // the last of them has it, and what each costs the server (B3). Each of b.N rounds is a
 // block of changes for each server. The cache servers are go-control-plane's, fed by a
-// watch of the same member.
+// watch of the same member; the floor sends answers of no content.
 func BenchmarkFanOut(b *testing.B) {
 	for _, streams := range []int{1, 10, 100, 1000}[:sized(4, 2)] {
 		b.Run(fmt.Sprintf("%d streams", streams), func(b *testing.B) { fanOut(b, streams) })
@@ -46,7 +46,7 @@ func fanOut(b *testing.B, streams int) {
 	w := newWorld(b, newFleet(b, 2, 100, 10, true))
 	w.prepare(b)
 	var crowds []*crowd
-	for _, name := range []string{agent, istiod, tuned, linear, snapshots} {
+	for _, name := range []string{agent, istiod, tuned, linear, snapshots, floor} {
 		one := w.gather(b, name, streams)
 		freeze(b, one.PID(), true)
 		crowds = append(crowds, one)
@@ -75,12 +75,15 @@ func (w *world) gather(b *testing.B, name string, streams int) *crowd {
 	b.Helper()
 	one := &crowd{name: name}
 	names := []string{}
-	if name == linear || name == snapshots {
-		one.process, _ = startSelf(b, cacheVariable, name, w.members[1].Kubeconfig(b, w.dir))
+	switch name {
+	case floor:
+		one.process, names = startSelf(b, floorVariable, "", w.members[1].Kubeconfig(b, w.dir)), []string{event}
+	case linear, snapshots:
+		one.process = startSelf(b, cacheVariable, name, w.members[1].Kubeconfig(b, w.dir))
 		for n := range w.services {
 			names = append(names, serviceName(n))
 		}
-	} else {
+	default:
 		s, connect := w.start(b, name)
 		proxy := connect()
 		w.awaitWhole(b, name, proxy)
@@ -89,7 +92,7 @@ func (w *world) gather(b *testing.B, name string, streams int) *crowd {
 	// A process that is frozen does not hear that it is to end.
 	pid := one.PID()
 	b.Cleanup(func() { freeze(b, pid, false) })
-	one.target = names[slices.IndexFunc(names, func(one string) bool { return strings.Contains(one, serviceName(7)) })]
+	one.target = names[slices.IndexFunc(names, func(one string) bool { return one == event || strings.Contains(one, serviceName(7)) })]
 	_, one.all = storm(b, one.process, streams, names, nil)
 	for _, l := range one.all {
 		go one.listen(l)

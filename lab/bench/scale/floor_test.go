@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,43 +21,79 @@ import (
 	"github.com/eastwest-mesh/eastwest/internal/xdsclient"
 )
 
-// floor is as little as a server between API servers and an xDS client can do: a plain
-// watch of the slices of each, and an empty answer for each event, which the client
-// acknowledges. What is above it is a server's own.
+// floor is as little as a server between API servers and xDS clients can do: a plain watch
+// of the slices of each, and an answer for each event to every client, which acknowledges
+// it. What is above it is a server's own.
 const floor = "floor"
 
 // floorVariable makes this binary that server.
 const floorVariable = "EASTWEST_BENCH_FLOOR"
 
+// event is the name of the one resource of which the floor tells, which has no content.
+const event = "event"
+
 // relay is the server.
 type relay struct {
 	discoveryv3.UnimplementedAggregatedDiscoveryServiceServer
-	events <-chan string
+
+	mu      sync.Mutex
+	streams map[chan string]struct{}
 }
 
-// DeltaAggregatedResources tells the one client of every event, by its version.
+// tell sends every client the version of an event.
+func (r *relay) tell(version string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for one := range r.streams {
+		one <- version
+	}
+}
+
+// DeltaAggregatedResources tells a client of every event from now on, by its version.
 func (r *relay) DeltaAggregatedResources(stream discoveryv3.AggregatedDiscoveryService_DeltaAggregatedResourcesServer) error {
+	if _, err := stream.Recv(); err != nil {
+		return err
+	}
+	events := make(chan string, 1024)
+	events <- "first"
+	r.mu.Lock()
+	r.streams[events] = struct{}{}
+	r.mu.Unlock()
+	ended := make(chan struct{})
 	go func() {
+		defer close(ended)
 		for {
 			if _, err := stream.Recv(); err != nil {
 				return
 			}
 		}
 	}()
-	for version := range r.events {
-		if err := stream.Send(&discoveryv3.DeltaDiscoveryResponse{TypeUrl: xdsclient.Endpoints, Nonce: version}); err != nil {
-			return err
+	defer func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		delete(r.streams, events)
+	}()
+	for {
+		select {
+		case version := <-events:
+			answer := &discoveryv3.DeltaDiscoveryResponse{
+				TypeUrl: xdsclient.Endpoints, Nonce: version, Resources: []*discoveryv3.Resource{{Name: event, Version: version}},
+			}
+			if err := stream.Send(answer); err != nil {
+				return err
+			}
+		case <-ended:
+			return nil
 		}
 	}
-	return nil
 }
 
 // relayEvents is the whole process; it returns where it cannot begin.
 func relayEvents(arguments string) error {
 	_, address, kubeconfigs := split(arguments)
-	events := make(chan string, 1024)
+	to := &relay{streams: map[chan string]struct{}{}}
 	for i, kubeconfig := range strings.Split(kubeconfigs, ",") {
-		if err := relayFrom(i, kubeconfig, events); err != nil {
+		if err := to.watch(i, kubeconfig); err != nil {
 			return err
 		}
 	}
@@ -65,12 +102,12 @@ func relayEvents(arguments string) error {
 		return err
 	}
 	server := grpc.NewServer()
-	discoveryv3.RegisterAggregatedDiscoveryServiceServer(server, &relay{events: events})
+	discoveryv3.RegisterAggregatedDiscoveryServiceServer(server, to)
 	return server.Serve(listener)
 }
 
-// relayFrom watches one API server, the one of a number.
-func relayFrom(number int, kubeconfig string, events chan<- string) error {
+// watch watches one API server, the one of a number.
+func (r *relay) watch(number int, kubeconfig string) error {
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
 		return err
@@ -87,7 +124,7 @@ func relayFrom(number int, kubeconfig string, events chan<- string) error {
 	go func() {
 		for event := range stream.ResultChan() {
 			if slice, is := event.Object.(*discoveryv1.EndpointSlice); is {
-				events <- told(number, slice.ResourceVersion)
+				r.tell(told(number, slice.ResourceVersion))
 			}
 		}
 	}()
@@ -105,22 +142,19 @@ type floorClient struct {
 
 func startFloor(b *testing.B, kubeconfigs ...string) *floorClient {
 	b.Helper()
-	process, address := startSelf(b, floorVariable, "", strings.Join(kubeconfigs, ","))
+	process := startSelf(b, floorVariable, "", strings.Join(kubeconfigs, ","))
 	f := &floorClient{child: process, watcher: newWatcher()}
-	stream, err := discoveryv3.NewAggregatedDiscoveryServiceClient(xdsclient.Dial(b, address, nil)).DeltaAggregatedResources(b.Context())
+	l, err := open(b, process, 0, []string{event}, nil)
 	if err != nil {
 		b.Fatal(err)
 	}
 	go func() {
 		for {
-			response, err := stream.Recv()
+			response, err := l.receive()
 			if err != nil {
 				return
 			}
 			f.note(response.GetNonce(), time.Now())
-			if err := stream.Send(&discoveryv3.DeltaDiscoveryRequest{TypeUrl: xdsclient.Endpoints, ResponseNonce: response.GetNonce()}); err != nil {
-				return
-			}
 		}
 	}()
 	return f
