@@ -37,10 +37,15 @@ const (
 // BenchmarkDelay measures from a change of one EndpointSlice to the answer that an xDS
 // client has (B1): each of b.N rounds is a block of changes for each server.
 func BenchmarkDelay(b *testing.B) {
-	w := newWorld(b, newFleet(b, 2, 10, each, true))
-	b.Run("own cluster", func(b *testing.B) { w.delay(b, w.ownCourse(b)) })
-	b.Run("member on the same network", func(b *testing.B) { w.delay(b, w.memberCourse(b, 1)) })
-	b.Run("member behind a gateway", func(b *testing.B) { w.delay(b, w.memberCourse(b, 0)) })
+	run := func(name string, course func(*world) course) {
+		b.Run(name, func(b *testing.B) {
+			w := newWorld(b, newFleet(b, 2, 10, each, true))
+			w.delay(b, course(w))
+		})
+	}
+	run("own cluster", func(w *world) course { return w.ownCourse(b) })
+	run("member on the same network", func(w *world) course { return w.memberCourse(b, 1) })
+	run("member behind a gateway", func(w *world) course { return w.memberCourse(b, 0) })
 }
 
 // course is a slice that changes over and over.
