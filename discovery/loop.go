@@ -134,6 +134,7 @@ func (l *loop) run(ctx context.Context) error {
 func (l *loop) turn() {
 	for name, update := range l.inbox.Take() {
 		if update.Left {
+			l.departed(l.shards[name])
 			delete(l.shards, name)
 			delete(l.ready, name)
 		}
@@ -160,6 +161,16 @@ func (l *loop) turn() {
 		state.Shards = l.knownShards(refined.shards)
 	}
 	l.announce(state)
+}
+
+// departed marks what a member offered as changed: it may be back already, with less.
+func (l *loop) departed(shard *model.Shard) {
+	if shard == nil {
+		return
+	}
+	for offer := range shard.Services.All() {
+		l.changed[offer.Key] = struct{}{}
+	}
 }
 
 // build takes changes through all stages.
