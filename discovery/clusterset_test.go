@@ -38,9 +38,8 @@ func TestUnnamedEndpointsAreTold(t *testing.T) {
 		Hostnames: []string{string(make([]byte, 64)), "db-0"},
 		Endpoints: []model.Endpoint{{Addr: netip.MustParseAddr("10.0.0.1")}, {Addr: netip.MustParseAddr("10.0.0.2")}},
 	}}}}}
-	none := model.Services{}
 	view := &model.View{
-		Members: map[model.MemberName]*model.Member{member: {Name: member}}, Services: none.With(map[model.ServiceKey]*model.Service{key: service}),
+		Members: map[model.MemberName]*model.Member{member: {Name: member}}, Services: model.Services{}.With(map[model.ServiceKey]*model.Service{key: service}),
 	}
 	d := &answerer{server: dns.New(dns.Options{})}
 	if d.unnamed(key) != 0 || d.counted().Services != 0 {

@@ -21,11 +21,10 @@ func TestFeatureOfAMember(t *testing.T) {
 		Mesh: "shop", Member: v1alpha1.AgentMember{Name: "east", Network: "net-1"}, MCS: v1alpha1.AgentMCS{Enabled: &no, Foreign: foreign},
 	}
 	a := &Agent{Options: Options{Settings: &settings.Settings{File: file}}, imports: &mcs.Writer{}}
-	none := model.Services{}
 	key := model.ServiceKey{Namespace: "default", Name: "web"}
 	state := &State{View: &model.View{
 		Members:  map[model.MemberName]*model.Member{"east": {Network: "net-1"}, "west": {Network: "net-2"}, "north": {Network: "net-1"}},
-		Services: none.With(map[model.ServiceKey]*model.Service{key: {Key: key, Exporters: []model.MemberName{"west"}}}),
+		Services: model.Services{}.With(map[model.ServiceKey]*model.Service{key: {Key: key, Exporters: []model.MemberName{"west"}}}),
 	}}
 	networks := []string{"net-1", "net-2"}
 	own := &standing{name: "east", own: true, record: v1alpha1.MemberRecord{Network: "net-1"}}

@@ -73,7 +73,8 @@ type loop struct {
 	// ready are members that were, since they joined or the agent was started.
 	ready map[model.MemberName]bool
 	view  *model.View
-	// merged are the shards that view was made from.
+	// merged are the shards that view was made from, but for those of members that may
+	// not be served, which are looked at anew each time.
 	merged map[model.MemberName]*model.Shard
 	late   bool
 

@@ -15,9 +15,8 @@ import (
 func TestPortsThatStayBehindAreTheExporters(t *testing.T) {
 	t.Parallel()
 	dns := model.ServiceKey{Namespace: "shop", Name: "dns"}
-	none := model.Services{}
 	state := &State{
-		View: &model.View{Services: none.With(map[model.ServiceKey]*model.Service{
+		View: &model.View{Services: model.Services{}.With(map[model.ServiceKey]*model.Service{
 			dns: {Key: dns, Exporters: []model.MemberName{"west", "north"}},
 		})},
 		Problems: []translate.Problem{

@@ -42,8 +42,7 @@ func viewOf(members map[model.MemberName]*model.Member, addresses ...string) *mo
 		Key: webKey, Ports: []model.Port{{Name: "tcp", Number: 80}}, Exporters: []model.MemberName{"west"},
 		Backends: []model.Backend{{Member: "west", Ports: []string{"tcp"}, Slices: []*model.Slice{slice}}},
 	}
-	none := model.Services{}
-	return &model.View{Members: members, Services: none.With(map[model.ServiceKey]*model.Service{webKey: web})}
+	return &model.View{Members: members, Services: model.Services{}.With(map[model.ServiceKey]*model.Service{webKey: web})}
 }
 
 var webKey = model.ServiceKey{Namespace: "shop", Name: "web"}

@@ -37,13 +37,12 @@ func viewOf(network model.NetworkID, change func(*model.Service)) *model.View {
 	if change != nil {
 		change(service)
 	}
-	none := model.Services{}
 	return &model.View{
 		Members: map[model.MemberName]*model.Member{
 			"east": {Name: "east", Network: "net-east"},
 			"west": {Name: "west", Network: network, Gateways: []model.HostPort{{Host: "192.0.2.1", Port: 15443}}},
 		},
-		Services: none.With(map[model.ServiceKey]*model.Service{cart: service}),
+		Services: model.Services{}.With(map[model.ServiceKey]*model.Service{cart: service}),
 	}
 }
 

@@ -20,8 +20,7 @@ func view(networks map[model.MemberName]model.NetworkID, services ...*model.Serv
 	for _, one := range services {
 		set[one.Key] = one
 	}
-	none := model.Services{}
-	return &model.View{Members: members, Services: none.With(set)}
+	return &model.View{Members: members, Services: model.Services{}.With(set)}
 }
 
 func exported(name string, ports []model.Port, backends ...model.Backend) *model.Service {

@@ -69,11 +69,10 @@ func TestSizeCountsUnderEveryName(t *testing.T) {
 	t.Parallel()
 	port := []model.Port{{Name: "http", Number: 80}}
 	named, unnamed := model.ServiceKey{Namespace: "shop", Name: "db"}, model.ServiceKey{Namespace: "shop", Name: "web"}
-	none := model.Services{}
 	zone := Make(nil, Source{
 		View: &model.View{
 			Members: map[model.MemberName]*model.Member{"east": {Name: "east", Region: "eu"}},
-			Services: none.With(map[model.ServiceKey]*model.Service{
+			Services: model.Services{}.With(map[model.ServiceKey]*model.Service{
 				unnamed: {Key: unnamed, Ports: port},
 				named: {Key: named, Type: model.Headless, Ports: port, Backends: []model.Backend{{Member: "east", Ports: []string{"http"}, Slices: []*model.Slice{{
 					Ports: port, Endpoints: []model.Endpoint{{Addr: netip.MustParseAddr("10.0.0.1")}},

@@ -86,8 +86,7 @@ func (in *Input) build() *model.View {
 			}
 		}
 	}
-	none := model.Services{}
-	return &model.View{Members: members, Services: none.With(services)}
+	return &model.View{Members: members, Services: model.Services{}.With(services)}
 }
 
 // affected are the services to build anew.

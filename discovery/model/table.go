@@ -36,8 +36,7 @@ func OffersOf(all ...*Offer) Offers {
 	for _, one := range all {
 		different[one.Key] = one
 	}
-	none := Offers{}
-	return none.With(different)
+	return Offers{}.With(different)
 }
 
 // fanOut squared is the number of buckets: few values in each for some ten thousand.
@@ -90,8 +89,8 @@ func (t *Table[V]) All() iter.Seq[V] {
 }
 
 // With returns the table with some values set; nil takes one away.
-func (t *Table[V]) With(different map[ServiceKey]V) Table[V] {
-	next := *t
+func (t Table[V]) With(different map[ServiceKey]V) Table[V] {
+	next := t
 	var copied [fanOut]bool
 	for key, value := range different {
 		of, in := place(key)

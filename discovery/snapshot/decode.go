@@ -160,8 +160,7 @@ func (d *decoder) offers() model.Offers {
 			break
 		}
 	}
-	none := model.Offers{}
-	return none.With(offers)
+	return model.Offers{}.With(offers)
 }
 
 func (d *decoder) traits() model.Traits {

@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -14,7 +15,6 @@ import (
 // taken over from before must be what is made of the whole.
 func TestReassign(t *testing.T) {
 	t.Parallel()
-	taken := 0
 	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 5))
 		view, from, options := randomScene(seed)
@@ -28,7 +28,6 @@ func TestReassign(t *testing.T) {
 					if !one.Equal(fresh.Endpoints[i]) {
 						t.Fatalf("seed %d, step %d, %s: other endpoints than of a new start", seed, step, one.Name)
 					}
-					taken += len(set.parts[i])
 				}
 				if len(set.Endpoints) != len(fresh.Endpoints) {
 					t.Fatalf("seed %d, step %d: %d assignments, want %d", seed, step, len(set.Endpoints), len(fresh.Endpoints))
@@ -36,8 +35,27 @@ func TestReassign(t *testing.T) {
 			}
 		}
 	}
-	if taken == 0 {
-		t.Error("nothing could ever be taken over")
+}
+
+// TestTakenOver has other bytes in the place of what members had: those of a member that
+// did not change must be there afterwards, too.
+func TestTakenOver(t *testing.T) {
+	t.Parallel()
+	view, from, options := benchScene(t, 1, 3)
+	from.Member = "nobody" // so that there is no way in
+	service := *view.Services.Get(serviceKey("ns/s0"))
+	west := *view.Members["west"]
+	west.Network = from.Network
+	view.Members["west"] = &west
+	set := Service(view, &service, from, options)
+	before := *set.Endpoints[0]
+	before.Wire = bytes.ReplaceAll(before.Wire, []byte("10.1.0."), []byte("10.9.9."))
+	set.Endpoints[0] = &before
+	service.Backends = slices.Clone(service.Backends)
+	service.Backends[1].Slices = []*model.Slice{{Ports: service.Ports, Endpoints: service.Backends[1].Slices[0].Endpoints[:2]}}
+	got := Reassign(view, &service, from, options, set).Endpoints[0].Wire
+	if old, made := bytes.Count(got, []byte("10.9.9.")), bytes.Count(got, []byte("10.1.0.")); old != 3 || made != 2 {
+		t.Errorf("%d endpoints are as before and %d made anew, want 3 and 2", old, made)
 	}
 }
 

@@ -33,7 +33,7 @@ func BenchmarkGateway(b *testing.B) {
 	}
 }
 
-func benchScene(b *testing.B, services, endpoints int) (*model.View, model.Vantage, Options) {
+func benchScene(b testing.TB, services, endpoints int) (*model.View, model.Vantage, Options) {
 	b.Helper()
 	asked := scene{From: "east", Members: []memberInput{
 		{Name: "east", Network: "east"}, {Name: "west", Network: "west", Gateways: []string{"192.0.2.2:15443"}},

@@ -19,6 +19,7 @@ func TestSpeaksHTTP(t *testing.T) {
 		"https is bytes to us":         {model.Port{Name: "https"}, false},
 		"httpd is a word of its own":   {model.Port{Name: "httpd"}, false},
 		"a port without a name":        {model.Port{}, false},
+
 		"what the owner says counts before names": {model.Port{Name: "http", AppProtocol: "tcp"}, false},
 		"h2c as Kubernetes writes it":             {model.Port{Name: "api", AppProtocol: "kubernetes.io/h2c"}, true},
 		"WebSockets as Kubernetes writes it":      {model.Port{Name: "api", AppProtocol: "kubernetes.io/ws"}, true},

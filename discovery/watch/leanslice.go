@@ -1,11 +1,10 @@
 package watch
 
 import (
+	"google.golang.org/protobuf/encoding/protowire"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
 )

@@ -64,8 +64,7 @@ func cut(candidates map[model.ServiceKey]*model.Offer, limits Limits, last *mode
 		}
 		kept[key] = one
 	}
-	none := model.Offers{}
-	return none.With(kept)
+	return model.Offers{}.With(kept)
 }
 
 // shorten keeps the first endpoints of an offer.
