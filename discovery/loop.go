@@ -79,6 +79,8 @@ type loop struct {
 	late   bool
 
 	current atomic.Pointer[State]
+	// begun is true once gateways are told of something.
+	begun atomic.Bool
 	// admitted are the secrets that say who may enter.
 	admitted atomic.Pointer[[]*tlsv3.Secret]
 	readers  []chan struct{}
@@ -107,7 +109,7 @@ func (l *loop) run(ctx context.Context) error {
 	l.shards, l.changed, l.ready = map[model.MemberName]*model.Shard{}, map[model.ServiceKey]struct{}{}, map[model.MemberName]bool{}
 	deadline := time.NewTimer(l.deadline)
 	defer deadline.Stop()
-	var parting, settled <-chan time.Time
+	var parting, settled, hushed <-chan time.Time
 	for {
 		select {
 		case <-ctx.Done():
@@ -122,8 +124,15 @@ func (l *loop) run(ctx context.Context) error {
 		case <-settled:
 		case <-deadline.C:
 			l.late = true
+		case <-hushed:
+			hushed = nil
+			l.early()
+			continue
 		}
 		l.turn()
+		if hushed = nil; l.view == nil {
+			hushed = time.After(hush)
+		}
 		parting, settled = l.translation.nextParting(time.Now()), nil
 		if at, some := l.precedence.nextSettling(); some {
 			settled = time.After(time.Until(at))
@@ -238,14 +247,8 @@ func (l *loop) publish(change change) {
 	if !change.whole {
 		return
 	}
-	// Whom a listener admits goes ahead of the listener.
 	l.admitted.Store(&l.translation.shared.Secrets)
-	if _, err := l.publisher.Renewed(l.identity); err != nil {
-		l.log.Error("publish who may enter", "error", err)
-	}
-	if _, err := l.publisher.Publish(l.own, l.translation.set()); err != nil {
-		l.log.Error("publish", "error", err)
-	}
+	l.publishAll(l.translation.set(), l.publisher.Publish)
 }
 
 func (l *loop) announce(state *State) {

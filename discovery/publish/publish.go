@@ -83,6 +83,17 @@ func New(options Options) *Publisher {
 // Before the first Publish the gateways of a member get no answer at all: they
 // keep what they have, instead of being told that it is gone.
 func (p *Publisher) Publish(member model.MemberName, set Set) (pushed int, err error) {
+	return p.publish(member, set, whole)
+}
+
+// PublishEarly is Publish before it is known what there is: set is for gateways that
+// have nothing yet, and better off with a part. Those that come back with something from
+// before get no answer until Publish.
+func (p *Publisher) PublishEarly(member model.MemberName, set Set) (pushed int, err error) {
+	return p.publish(member, set, early)
+}
+
+func (p *Publisher) publish(member model.MemberName, set Set, extent extent) (pushed int, err error) {
 	if err := set.check(); err != nil {
 		return 0, fmt.Errorf("publish to gateways of %s: %w", member, err)
 	}
@@ -98,7 +109,7 @@ func (p *Publisher) Publish(member model.MemberName, set Set) (pushed int, err e
 		change.replace(kind, at.latest[kind], next[kind])
 		at.latest[kind] = next[kind]
 	}
-	return p.apply(at, change, true), nil
+	return p.apply(at, change, extent), nil
 }
 
 // PublishEndpoints replaces the endpoints of single names and leaves all other
@@ -116,18 +127,18 @@ func (p *Publisher) PublishEndpoints(member model.MemberName, endpoints []*eds.A
 	for name, one := range next {
 		at.latest[endpointKind][name] = one
 	}
-	return p.apply(at, change, false), nil
+	return p.apply(at, change, nothing), nil
 }
 
 // apply takes changes over and sends what can be sent.
-func (p *Publisher) apply(at *scope, change changes, complete bool) (pushed int) {
+func (p *Publisher) apply(at *scope, change changes, extent extent) (pushed int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, one := range change {
 		p.touchAllLocked(at.tables[one.kind].setLocked(one.name, one.resource), one.name)
 	}
-	if complete && !at.published {
-		at.published = true
+	if extent > at.published {
+		at.published = extent
 		for s := range p.sessions {
 			p.touchLocked(s)
 		}

@@ -144,6 +144,37 @@ func TestGatewaysKeepWhatTheyHaveUntilTheFirstPublish(t *testing.T) {
 	want(t, s.Take(xdsclient.Clusters), []string{"a"}, "gone")
 }
 
+// TestAPartIsForThoseWhoHaveNothing: before it is known what there is, whoever comes back
+// must not be told that the rest is gone.
+func TestAPartIsForThoseWhoHaveNothing(t *testing.T) {
+	t.Parallel()
+	r := start(t, nil)
+	fresh, back := r.connect(t, east), r.connect(t, east)
+	earlier := &xdsclient.Stream{Versions: map[string]map[string]string{xdsclient.Clusters: {"a": "old", "b": "old", "gone": "old"}}}
+	back.Resume(xdsclient.Clusters, earlier)
+	back.Subscribe(xdsclient.Endpoints, "a")
+	fresh.Subscribe(xdsclient.Clusters)
+	back.Quiet()
+	fresh.Quiet()
+	if pushed, err := r.PublishEarly(east, set("a")); err != nil || pushed != 1 {
+		t.Errorf("%d pushes and %v, want one to whoever has nothing", pushed, err)
+	}
+	want(t, fresh.Take(xdsclient.Clusters), []string{"a"})
+	back.Quiet()
+	late := r.connect(t, east)
+	late.Subscribe(xdsclient.Clusters)
+	want(t, late.Take(xdsclient.Clusters), []string{"a"})
+	if _, err := r.PublishEarly(east, set("a", "b")); err != nil {
+		t.Error(err)
+	}
+	want(t, fresh.Take(xdsclient.Clusters), []string{"b"})
+	late.Take(xdsclient.Clusters)
+	r.publish(t, east, set("a", "b", "c"))
+	want(t, fresh.Take(xdsclient.Clusters), []string{"c"})
+	back.Take(xdsclient.Endpoints)
+	want(t, back.Take(xdsclient.Clusters), []string{"a", "b", "c"}, "gone")
+}
+
 func TestWhatOthersReferToGoesFirst(t *testing.T) {
 	t.Parallel()
 	r := start(t, nil)

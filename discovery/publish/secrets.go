@@ -47,7 +47,7 @@ func (p *Publisher) provide(identity string) {
 	p.publishing.Lock()
 	defer p.publishing.Unlock()
 	p.mu.Lock()
-	published := p.identityScopeLocked(identity).published
+	published := p.identityScopeLocked(identity).published == whole
 	p.mu.Unlock()
 	if published {
 		return
@@ -75,7 +75,7 @@ func (p *Publisher) publishSecrets(identity string) (pushed int, err error) {
 	var change changes
 	change.replace(secretKind, at.latest[secretKind], next)
 	at.latest[secretKind] = next
-	return p.apply(at, change, true), nil
+	return p.apply(at, change, whole), nil
 }
 
 // secrets are the credential as Envoy wants it.

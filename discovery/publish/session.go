@@ -47,6 +47,8 @@ type session struct {
 	// keeper is the subscription whose watch pauses the session.
 	keeper  *subscription
 	touched bool
+	// resumed is true of a client that has something from an earlier stream.
+	resumed bool
 }
 
 // serve runs a stream until either side ends it.
@@ -226,7 +228,7 @@ func (s *session) changingLocked(kind kind) bool {
 // is for the next one. The channel has room for one answer of each kind.
 func (s *session) answerLocked(kind kind, keepRemoved bool) int {
 	u := s.subscriptions[kind]
-	if u == nil || s.out == nil || u.unacked || !u.scope.published || len(u.dirty) == 0 && !u.owed {
+	if u == nil || s.out == nil || u.unacked || !u.scope.answersLocked(s) || len(u.dirty) == 0 && !u.owed {
 		return 0
 	}
 	a := u.composeLocked(keepRemoved)

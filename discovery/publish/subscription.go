@@ -71,6 +71,7 @@ func (u *subscription) updateLocked(request *discoveryv3.DeltaDiscoveryRequest, 
 	var initial map[string]string
 	if first {
 		initial = request.GetInitialResourceVersions()
+		u.session.resumed = u.session.resumed || len(initial) > 0
 	}
 	limit := u.session.publisher.options.Limits.Names
 	for _, name := range request.GetResourceNamesSubscribe() {

@@ -14,7 +14,22 @@ type scope struct {
 	// tables has one for each kind of the scope. They and published are guarded by
 	// the Publisher's mu.
 	tables    [kinds]*table
-	published bool
+	published extent
+}
+
+// extent is how much of what there is was published.
+type extent uint8
+
+const (
+	nothing extent = iota
+	// early is a part, which says nothing of what is missing in it.
+	early
+	whole
+)
+
+// answersLocked reports whether a stream is told of what is published.
+func (at *scope) answersLocked(s *session) bool {
+	return at.published == whole || at.published == early && !s.resumed
 }
 
 func newScope(of ...kind) *scope {
