@@ -15,6 +15,12 @@ func TestMain(m *testing.M) {
 	if arguments := os.Getenv(floorVariable); arguments != "" {
 		panic(relayEvents(arguments))
 	}
+	if arguments := os.Getenv(readVariable); arguments != "" {
+		if err := readClusters(arguments); err != nil {
+			panic(err)
+		}
+		os.Exit(0)
+	}
 	if arguments := os.Getenv(cacheVariable); arguments != "" {
 		panic(serveCache(arguments))
 	}
