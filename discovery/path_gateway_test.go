@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -92,6 +93,7 @@ func newGateway(w *world, r *replica) *gateway {
 
 // connect begins a stream, and says what is there from before.
 func (g *gateway) connect() {
+	const lifetime = 10_000 * time.Hour // longer than any history
 	client := g.world.ca.Leaf(g.world, gatewayIdentity(ownName))
 	config := &tls.Config{
 		MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{*client.TLS()},
@@ -101,7 +103,7 @@ func (g *gateway) connect() {
 	pool.AddCert(g.world.ca.Cert)
 	listener := g.replica.listener
 	g.conn = xdsclient.Dial(g.world, "agent", config, grpc.WithContextDialer(listener.dial))
-	stream := xdsclient.OpenFor(g.world, g.conn, &corev3.Node{Id: "gateway-" + g.replica.pod, Cluster: string(ownName)}, 1000*patient)
+	stream := xdsclient.OpenFor(g.world, g.conn, &corev3.Node{Id: "gateway-" + g.replica.pod, Cluster: string(ownName)}, lifetime)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.stream, g.newest, g.asked, g.received, g.removals = stream, map[slot]int{}, map[string]int{}, 0, 0
