@@ -127,7 +127,7 @@ func (w *world) check(what string, atRest bool) {
 			}
 		}
 		if atRest && len(meshes) == 1 && !r.isolated && w.facts.agree() {
-			w.checkEqual(what, number, meshes[0].wanted(), serves)
+			w.checkEqual(what, number, meshes[0], serves)
 		}
 	}
 }
@@ -152,7 +152,15 @@ func (w *world) mayStillBeCalled(at key) bool {
 }
 
 // checkEqual is I4.
-func (w *world) checkEqual(what string, number int, wanted, serves map[string][]host) {
+func (w *world) checkEqual(what string, number int, has mesh, serves map[string][]host) {
+	wanted := has.wanted()
+	if has.anyway = true; !w.facts.complete() {
+		for cluster, hosts := range has.wanted() {
+			if _, found := serves[cluster]; found {
+				wanted[cluster] = hosts
+			}
+		}
+	}
 	for _, cluster := range sortedKeys(wanted) {
 		got, found := serves[cluster]
 		if !found || !slices.Equal(got, wanted[cluster]) {

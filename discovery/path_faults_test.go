@@ -120,7 +120,9 @@ func (w *world) restart(number int, forget bool) {
 	if forget {
 		r.forget()
 	}
+	w.facts.forgot = w.facts.forgot || forget
 	for name, s := range w.facts.seen[number] {
+		s.unlisted = true
 		s.lost = name != ownName && w.clusters[name].record.Annotations["bad"] != ""
 		if !s.quarantined.IsZero() {
 			s.quarantined = time.Now()

@@ -18,14 +18,18 @@ type history struct {
 	seen  [replicas]map[model.MemberName]*sight
 	// ownUntil is until when peers may still call addresses of the own cluster.
 	ownUntil map[string]time.Time
+	// forgot is true once a replica lost what it had on disk: nobody recorded in this
+	// world, of which agents only one cluster has, who was first to export.
+	forgot bool
 }
 
 // sight is what one replica can know of a member.
 type sight struct {
 	candidates []facts
 	// lost is true where the process has no credential that works; behind is true where
-	// the member changed while it could not be seen.
-	lost, behind bool
+	// the member changed while it could not be seen; unlisted is true until this process
+	// has seen all of it.
+	lost, behind, unlisted bool
 	// quarantined is since when another cluster answers; zero where none does.
 	quarantined time.Time
 }
@@ -61,7 +65,10 @@ func (h *history) changed(name model.MemberName) {
 func (h *history) look() {
 	for number := range h.seen {
 		for name, s := range h.seen[number] {
-			if s.behind && h.reaches(number, name) {
+			if !h.reaches(number, name) {
+				continue
+			}
+			if s.unlisted = false; s.behind {
 				s.candidates, s.behind = append(s.candidates, h.world.clusters[name].facts.clone()), false
 			}
 		}
@@ -124,8 +131,21 @@ func (h *history) answersAgain(name model.MemberName) {
 	}
 }
 
+// complete reports whether every replica has seen all members. Derived Services stay until
+// then, and gateways carry what they are for.
+func (h *history) complete() bool {
+	for number := range h.seen {
+		for _, s := range h.seen[number] {
+			if s.unlisted {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // agree reports whether all replicas know the same. Where they do not, the one that writes
-// decides for all which services go through gateways.
+// decides for all which services go through gateways, and which ports they have.
 func (h *history) agree() bool {
 	for number := range h.seen {
 		for name, s := range h.seen[number] {
@@ -134,8 +154,27 @@ func (h *history) agree() bool {
 				return false
 			}
 		}
+		if h.forgot && !h.world.replicas[number].agrees(h.world.replicas[0]) {
+			return false
+		}
 	}
 	return true
+}
+
+// agrees reports whether two replicas let the same members have their way.
+func (r *replica) agrees(other *replica) bool {
+	return maps.Equal(r.firsts(), other.firsts())
+}
+
+// firsts are whoever has his way, by service.
+func (r *replica) firsts() map[model.ServiceKey]model.MemberName {
+	out := map[model.ServiceKey]model.MemberName{}
+	if state := r.agent.loop.State(); state != nil {
+		for service := range state.View.Services.All() {
+			out[service.Key] = service.Exporters[0]
+		}
+	}
+	return out
 }
 
 // meshes are all that a replica may know, up to a number that is worth looking at; false

@@ -80,7 +80,7 @@ var acts = map[string]func(*world, op, *cluster){
 		}
 		w.join(c, c.api.UID, c.token)
 		for number := range w.facts.seen {
-			w.facts.seen[number][c.name] = &sight{candidates: []facts{newFacts()}, behind: true}
+			w.facts.seen[number][c.name] = &sight{candidates: []facts{newFacts()}, behind: true, unlisted: true}
 		}
 	},
 	"leave": func(w *world, _ op, c *cluster) {
