@@ -2,6 +2,7 @@ package translate
 
 import (
 	"cmp"
+	"maps"
 	"math"
 	"net/netip"
 	"slices"
@@ -97,6 +98,9 @@ func podsOf(all []*model.Slice, port model.Port) []pod {
 				continue
 			}
 			one := pod{addr: netip.AddrPortFrom(endpoint.Addr.Unmap(), slice.Ports[at].Number), zone: endpoint.Zone}
+			if one.zone == (model.Zone{}) {
+				one.zone = model.NoZone // that of the handle's zero value cannot be asked
+			}
 			v4 = v4 || one.addr.Addr().Is4()
 			pods = append(pods, one)
 		}
@@ -114,11 +118,8 @@ func podsOf(all []*model.Slice, port model.Port) []pod {
 	return slices.CompactFunc(pods, func(a, b pod) bool { return a.addr == b.addr })
 }
 
-// zoneName is a zone's name; the zero value of the handle has none to give.
+// zoneName is a zone's name as it can be told.
 func zoneName(zone model.Zone) string {
-	if zone == (model.Zone{}) {
-		return ""
-	}
 	return strings.ToValidUTF8(zone.Value(), "")
 }
 
@@ -126,28 +127,29 @@ func compareZones(a, b model.Zone) int {
 	if a == b {
 		return 0
 	}
-	return cmp.Compare(zoneName(a), zoneName(b))
+	return cmp.Or(cmp.Compare(zoneName(a), zoneName(b)), cmp.Compare(a.Value(), b.Value()))
 }
 
-// podGroups splits a member's pods by zone, in order.
+// podGroups splits a member's pods by zone, in order; within one they stay as they were.
 func podGroups(member *model.Member, pods []pod, each uint32) []group {
-	// By zone, and within one as they were.
-	slices.SortStableFunc(pods, func(a, b pod) int { return compareZones(a.zone, b.zone) })
-	addresses := make([]netip.AddrPort, len(pods))
-	ends := func(i int) bool { return i+1 == len(pods) || compareZones(pods[i].zone, pods[i+1].zone) != 0 }
-	zones := 0
+	next := map[model.Zone]int{} // how many there are; later where the next one goes
 	for i := range pods {
-		if ends(i) {
-			zones++
-		}
+		next[pods[i].zone]++
 	}
-	groups, begin := make([]group, 0, zones), 0
-	for i := range pods {
-		addresses[i] = pods[i].addr
-		if ends(i) {
-			groups = append(groups, group{region: member.Region, zone: zoneName(pods[i].zone), pods: addresses[begin : i+1], each: each})
-			begin = i + 1
+	zones := slices.SortedFunc(maps.Keys(next), compareZones)
+	addresses, groups, begin := make([]netip.AddrPort, len(pods)), make([]group, 0, len(zones)), 0
+	for _, zone := range zones {
+		end, name := begin+next[zone], zoneName(zone)
+		if last := len(groups) - 1; last >= 0 && groups[last].zone == name {
+			groups[last].pods = groups[last].pods[:len(groups[last].pods)+end-begin]
+		} else {
+			groups = append(groups, group{region: member.Region, zone: name, pods: addresses[begin:end], each: each})
 		}
+		next[zone], begin = begin, end
+	}
+	for i := range pods {
+		at := next[pods[i].zone]
+		addresses[at], next[pods[i].zone] = pods[i].addr, at+1
 	}
 	return groups
 }
