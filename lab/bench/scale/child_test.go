@@ -46,7 +46,7 @@ func startSelf(b *testing.B, variable, kind, kubeconfig string) *child {
 	}
 	one := &child{cmd, address}
 	b.Cleanup(one.Stop)
-	sides.Await(b, "a server of "+variable+" listens", func(ctx context.Context) error {
+	sides.AwaitStart(b, "a server of "+variable+" listens", func(ctx context.Context) error {
 		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 		if err == nil {
 			err = conn.Close()

@@ -3,23 +3,11 @@
 package scale
 
 import (
-	"context"
 	"fmt"
 	"net"
-	"os"
-	"os/exec"
-	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"golang.org/x/sync/errgroup"
-	discoveryv1 "k8s.io/api/discovery/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	kubewatch "k8s.io/apimachinery/pkg/watch"
-	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/eastwest-mesh/eastwest/lab/bench"
 	"github.com/eastwest-mesh/eastwest/lab/internal/sides"
@@ -28,7 +16,8 @@ import (
 // BenchmarkColdStart measures from the start of a process without a snapshot until a
 // proxy has been told of ten members with 10,000 endpoints each (B5a), and again with one
 // more member that does not answer. Bare watches are the least that a process can do that
-// reads the slices: it ends when it has them.
+// reads the slices: it ends when it has them. The floor is the least that one can do that
+// tells of them, too.
 func BenchmarkColdStart(b *testing.B) {
 	w := newWorld(b, newFleet(b, sized(10, 2), sized(100, 10), each, true))
 	w.prepare(b)
@@ -43,10 +32,11 @@ func BenchmarkColdStart(b *testing.B) {
 			found[name+dead] = append(found[name+dead], w.coldStart(b, name))
 		}
 		revive()
-		found["bare watches"] = append(found["bare watches"], w.bareWatches(b))
+		found[bare] = append(found[bare], w.bareWatches(b))
+		found[floor] = append(found[floor], w.coldFloor(b))
 	}
 	text := ""
-	for _, name := range []string{agent, istiod, agent + dead, istiod + dead, "bare watches"} {
+	for _, name := range []string{agent, istiod, agent + dead, istiod + dead, bare, floor} {
 		ratio := bench.RatioOf(found[name], found[agent], 0.5)
 		text += fmt.Sprintf("%s: whole after %s (median of %d), over agent %.2f (%.2f to %.2f)\n",
 			name, bench.Quantile(found[name], 0.5).Round(time.Millisecond), len(found[name]), ratio.Value, ratio.Low, ratio.High)
@@ -103,68 +93,4 @@ func (w *world) kill(b *testing.B) func() {
 		_ = listener.Close()
 		held.Wait()
 	}
-}
-
-// bareWatches runs this binary until it has read the slices of all members.
-func (w *world) bareWatches(b *testing.B) time.Duration {
-	b.Helper()
-	arguments := []string{strconv.Itoa(w.services)}
-	for _, member := range w.members {
-		arguments = append(arguments, member.Kubeconfig(b, w.dir))
-	}
-	began := time.Now()
-	cmd := exec.CommandContext(b.Context(), "taskset", "-c", strconv.Itoa(core), os.Args[0])
-	cmd.Env = append(os.Environ(), "GOMAXPROCS=1", readVariable+"="+strings.Join(arguments, ","))
-	if text, err := cmd.CombinedOutput(); err != nil {
-		b.Fatalf("read all slices: %v\n%s", err, text)
-	}
-	return time.Since(began)
-}
-
-// readVariable makes this binary read so many slices of each of some clusters:
-// COUNT,KUBECONFIG,...
-const readVariable = "EASTWEST_BENCH_READ"
-
-// readClusters is the whole process.
-func readClusters(arguments string) error {
-	words := strings.Split(arguments, ",")
-	count, err := strconv.Atoi(words[0])
-	if err != nil {
-		return err
-	}
-	var group errgroup.Group
-	for _, kubeconfig := range words[1:] {
-		group.Go(func() error {
-			config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
-			if err != nil {
-				return err
-			}
-			config.ContentType = "application/vnd.kubernetes.protobuf"
-			kube, err := kubernetes.NewForConfig(config)
-			if err != nil {
-				return err
-			}
-			return readAll(context.Background(), kube.DiscoveryV1().EndpointSlices(namespace), count)
-		})
-	}
-	return group.Wait()
-}
-
-// readAll reads so many slices of a watch.
-func readAll(ctx context.Context, from interface {
-	Watch(ctx context.Context, opts metav1.ListOptions) (kubewatch.Interface, error)
-}, count int,
-) error {
-	stream, err := from.Watch(ctx, metav1.ListOptions{})
-	if err != nil {
-		return err
-	}
-	defer stream.Stop()
-	for range count {
-		event := <-stream.ResultChan()
-		if _, is := event.Object.(*discoveryv1.EndpointSlice); !is {
-			return fmt.Errorf("a watch brought %v", event)
-		}
-	}
-	return nil
 }

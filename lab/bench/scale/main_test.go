@@ -16,10 +16,13 @@ func TestMain(m *testing.M) {
 		panic(relayEvents(arguments))
 	}
 	if arguments := os.Getenv(readVariable); arguments != "" {
-		if err := readClusters(arguments); err != nil {
+		if _, err := readClusters(arguments); err != nil {
 			panic(err)
 		}
 		os.Exit(0)
+	}
+	if arguments := os.Getenv(wholeVariable); arguments != "" {
+		panic(serveWhole(arguments))
 	}
 	if arguments := os.Getenv(cacheVariable); arguments != "" {
 		panic(serveCache(arguments))

@@ -66,7 +66,7 @@ func StartAgent(t testing.TB, o AgentOptions) *Agent {
 	testca.Write(t, dir, map[string][]byte{"agent.yaml": []byte(o.config(members, ports))})
 	process := start(t, o.Run, []string{"POD_NAME=" + o.Own.Name + "-on-host"}, o.Binary, "run",
 		"--config", filepath.Join(dir, "agent.yaml"), "--kubeconfig", o.Own.Kubeconfig, "--ca-folder", ca)
-	Await(t, "the agent is ready", func(ctx context.Context) error { return Healthy(ctx, "http://"+ports[2]+"/readyz") })
+	AwaitStart(t, "the agent is ready", func(ctx context.Context) error { return Healthy(ctx, "http://"+ports[2]+"/readyz") })
 	return &Agent{Process: process, options: o, address: ports[0], admin: ports[1], root: o.Root}
 }
 

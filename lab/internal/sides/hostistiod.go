@@ -43,7 +43,7 @@ func StartIstiod(t testing.TB, o IstiodOptions) *Istiod {
 		"--kubeconfig", o.Own.Kubeconfig, "--clusterID", o.Own.ID, "--meshConfig", config, "--registries", "Kubernetes",
 		"--grpcAddr", ports[0], "--httpAddr", ports[1], "--monitoringAddr", ports[2], "--httpsAddr", "", "--secureGRPCAddr", "", "--ctrlz_port", "0",
 		"--log_output_level", "default:warn")
-	Await(t, "istiod is ready", func(ctx context.Context) error { return Healthy(ctx, "http://"+ports[1]+"/ready") })
+	AwaitStart(t, "istiod is ready", func(ctx context.Context) error { return Healthy(ctx, "http://"+ports[1]+"/ready") })
 	return &Istiod{cluster: o.Own, address: ports[0], pages: ports[1], Process: process}
 }
 

@@ -28,9 +28,21 @@ func Kube(t testing.TB, kubeconfig string) kubernetes.Interface {
 // a busy host takes its time. It may be called while the test is cleaned up.
 func Await(t testing.TB, what string, ask func(ctx context.Context) error) {
 	t.Helper()
+	await(t, 50*time.Millisecond, what, ask)
+}
+
+// AwaitStart is Await for a server that begins to serve, which is asked so often that a
+// start can be measured.
+func AwaitStart(t testing.TB, what string, ask func(ctx context.Context) error) {
+	t.Helper()
+	await(t, 2*time.Millisecond, what, ask)
+}
+
+func await(t testing.TB, every time.Duration, what string, ask func(ctx context.Context) error) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 2*time.Minute)
 	defer cancel()
-	tick := time.NewTicker(50 * time.Millisecond)
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		err := ask(ctx)
