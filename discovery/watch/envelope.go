@@ -25,20 +25,30 @@ const (
 // decodeEvent reads an event, whose object is valid as long as raw is.
 func decodeEvent(raw []byte, event *metav1.WatchEvent) error {
 	event.Reset()
-	return eachField(raw, func(f field) error {
+	f := fields{rest: raw}
+	for f.next() {
 		switch f.number {
 		case eventType:
-			return f.text(&event.Type)
+			event.Type = f.text()
 		case eventObject:
-			return f.within(func(f field) error {
-				if f.number == extensionRaw {
-					return f.raw(&event.Object.Raw)
-				}
-				return nil
-			})
+			var err error
+			event.Object.Raw, err = lastOf(f.content(), extensionRaw, event.Object.Raw)
+			f.end(err)
 		}
-		return nil
-	})
+	}
+	return f.err
+}
+
+// lastOf is the content of the last field of a number, as it counts in protobuf; what was
+// before where there is none.
+func lastOf(message []byte, number protowire.Number, before []byte) ([]byte, error) {
+	f := fields{rest: message}
+	for f.next() {
+		if f.number == number {
+			before = f.content()
+		}
+	}
+	return before, f.err
 }
 
 // enveloped is what is in an envelope, which must name the kind.
@@ -48,22 +58,19 @@ func enveloped(raw []byte, kind string) ([]byte, error) {
 		return nil, fmt.Errorf("%w: it is no protobuf of Kubernetes", errGarbled)
 	}
 	var within, named []byte
-	err := eachField(content, func(f field) error {
+	f := fields{rest: content}
+	for f.next() {
 		switch f.number {
 		case envelopeRaw:
-			return f.raw(&within)
+			within = f.content()
 		case envelopeTypeMeta:
-			return f.within(func(f field) error {
-				if f.number == typeMetaKind {
-					return f.raw(&named)
-				}
-				return nil
-			})
+			var err error
+			named, err = lastOf(f.content(), typeMetaKind, named)
+			f.end(err)
 		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("%w: envelope: %w", errGarbled, err)
+	}
+	if f.err != nil {
+		return nil, fmt.Errorf("%w: envelope: %w", errGarbled, f.err)
 	}
 	if string(named) != kind {
 		return nil, fmt.Errorf("%w: it is %.40q, not %s", errGarbled, named, kind)

@@ -6,84 +6,104 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// field is one of a message in protobuf.
-type field struct {
+// fields goes through the fields of a message in protobuf:
+//
+//	f := fields{rest: message}
+//	for f.next() {
+//		switch f.number { ... }
+//	}
+//	return f.err
+type fields struct {
 	number protowire.Number
 	kind   protowire.Type
 	// bytes is nil where the field has none; value is that of a varint.
 	bytes []byte
 	value uint64
+
+	// rest is what follows, err why nothing does though the message has no end there.
+	rest []byte
+	err  error
 }
 
 var errFieldType = errors.New("a field of another type than it should be")
 
-// nextField is the first field of a message, and what follows it.
-func nextField(content []byte) (one field, rest []byte, err error) {
+// next is false where there is no more field, and where something is wrong.
+func (f *fields) next() bool {
+	if f.err != nil || len(f.rest) == 0 {
+		return false
+	}
+	if f.short() {
+		return true
+	}
 	n := 0
-	one.number, one.kind, n = protowire.ConsumeTag(content)
-	if n < 0 {
-		return field{}, nil, protowire.ParseError(n)
+	if f.number, f.kind, n = protowire.ConsumeTag(f.rest); n < 0 {
+		return f.fail(protowire.ParseError(n))
 	}
-	content = content[n:]
-	switch one.kind {
+	f.rest, f.bytes, f.value = f.rest[n:], nil, 0
+	switch f.kind {
 	case protowire.BytesType:
-		one.bytes, n = protowire.ConsumeBytes(content)
+		f.bytes, n = protowire.ConsumeBytes(f.rest)
 	case protowire.VarintType:
-		one.value, n = protowire.ConsumeVarint(content)
+		f.value, n = protowire.ConsumeVarint(f.rest)
 	default:
-		n = protowire.ConsumeFieldValue(one.number, one.kind, content)
+		n = protowire.ConsumeFieldValue(f.number, f.kind, f.rest)
 	}
 	if n < 0 {
-		return field{}, nil, protowire.ParseError(n)
+		return f.fail(protowire.ParseError(n))
 	}
-	return one, content[n:], nil
+	f.rest = f.rest[n:]
+	return true
 }
 
-// eachField calls do with every field of a message.
-func eachField(content []byte, do func(field) error) error {
-	for len(content) > 0 {
-		one, rest, err := nextField(content)
-		if err != nil {
-			return err
-		}
-		content = rest
-		if err := do(one); err != nil {
-			return err
-		}
+// short is next for a field of which number and length, or number and value, are a byte
+// each, as almost all are; false where the next one is not.
+func (f *fields) short() bool {
+	const more = 0x80 // this bit says that a number goes on with the next byte
+	if len(f.rest) < 2 || f.rest[0] >= more || f.rest[0] < 1<<3 || f.rest[1] >= more {
+		return false
 	}
-	return nil
+	number, kind, value, rest := f.rest[0]>>3, protowire.Type(f.rest[0]&7), int(f.rest[1]), f.rest[2:]
+	switch {
+	case kind == protowire.VarintType:
+		f.bytes, f.value, f.rest = nil, uint64(value), rest
+	case kind == protowire.BytesType && value <= len(rest):
+		f.bytes, f.value, f.rest = rest[:value:value], 0, rest[value:]
+	default:
+		return false
+	}
+	f.number, f.kind = protowire.Number(number), kind
+	return true
 }
 
-// text is what the field says; an error where it is no text.
-func (f field) text(into *string) error {
+func (f *fields) fail(err error) bool {
+	f.err = err
+	return false
+}
+
+// content is the field's bytes; of one that has none there are none, and the fields end
+// with an error.
+func (f *fields) content() []byte {
 	if f.bytes == nil {
-		return errFieldType
+		f.err = errFieldType
 	}
-	*into = string(f.bytes)
-	return nil
+	return f.bytes
 }
 
-// raw is the field's bytes; an error where it has none.
-func (f field) raw(into *[]byte) error {
-	if f.bytes == nil {
-		return errFieldType
-	}
-	*into = f.bytes
-	return nil
-}
+// text is what the field says, as content.
+func (f *fields) text() string { return string(f.content()) }
 
-// varint is the field's number; an error where it is none.
-func (f field) varint() (uint64, error) {
+// varint is the field's number; of one that is none it is 0, and the fields end with an
+// error.
+func (f *fields) varint() uint64 {
 	if f.kind != protowire.VarintType {
-		return 0, errFieldType
+		f.err = errFieldType
 	}
-	return f.value, nil
+	return f.value
 }
 
-// within calls do with every field of the message that the field is.
-func (f field) within(do func(field) error) error {
-	if f.bytes == nil {
-		return errFieldType
+// end is what is wrong with the fields of the field, if anything is.
+func (f *fields) end(within error) {
+	if f.err == nil {
+		f.err = within
 	}
-	return eachField(f.bytes, do)
 }

@@ -38,19 +38,19 @@ const (
 
 // Unmarshal reads an EndpointSlice in protobuf, in place of that of Kubernetes.
 func (s *leanSlice) Unmarshal(raw []byte) error {
-	count := 0
-	if err := eachField(raw, func(f field) error {
+	count, f := 0, fields{rest: raw}
+	for f.next() {
 		if f.number == sliceEndpoints {
 			count++
 		}
-		return nil
-	}); err != nil {
-		return err
+	}
+	if f.err != nil {
+		return f.err
 	}
 	s.Endpoints = make([]discoveryv1.Endpoint, 0, count)
 	// Each endpoint has an address, and most have the zone of one before them.
 	d := sliceDecoder{slice: &s.EndpointSlice, addresses: make([]string, 0, count)}
-	return eachField(raw, d.field)
+	return d.decode(raw)
 }
 
 type sliceDecoder struct {
@@ -59,52 +59,55 @@ type sliceDecoder struct {
 	zones     []*string
 }
 
-func (d *sliceDecoder) field(f field) error {
-	switch f.number {
-	case sliceMetadata:
-		return f.within(d.metadata)
-	case sliceEndpoints:
-		d.slice.Endpoints = append(d.slice.Endpoints, discoveryv1.Endpoint{})
-		return f.within(d.endpoint)
-	case slicePortList:
-		d.slice.Ports = append(d.slice.Ports, discoveryv1.EndpointPort{})
-		return f.within(d.port)
-	case sliceFamily:
-		return f.text((*string)(&d.slice.AddressType))
+func (d *sliceDecoder) decode(raw []byte) error {
+	f := fields{rest: raw}
+	for f.next() {
+		switch f.number {
+		case sliceMetadata:
+			f.end(d.metadata(f.content()))
+		case sliceEndpoints:
+			d.slice.Endpoints = append(d.slice.Endpoints, discoveryv1.Endpoint{})
+			f.end(d.endpoint(f.content()))
+		case slicePortList:
+			d.slice.Ports = append(d.slice.Ports, discoveryv1.EndpointPort{})
+			f.end(d.port(f.content()))
+		case sliceFamily:
+			d.slice.AddressType = discoveryv1.AddressType(f.text())
+		}
 	}
-	return nil
+	return f.err
 }
 
-func (d *sliceDecoder) metadata(f field) error {
-	meta := &d.slice.ObjectMeta
-	switch f.number {
-	case metaName:
-		return f.text(&meta.Name)
-	case metaNamespace:
-		return f.text(&meta.Namespace)
-	case metaVersion:
-		return f.text(&meta.ResourceVersion)
-	case metaLabels:
-		return readEntry(f, &meta.Labels)
-	case metaAnnotations:
-		return readEntry(f, &meta.Annotations)
+func (d *sliceDecoder) metadata(raw []byte) error {
+	meta, f := &d.slice.ObjectMeta, fields{rest: raw}
+	for f.next() {
+		switch f.number {
+		case metaName:
+			meta.Name = f.text()
+		case metaNamespace:
+			meta.Namespace = f.text()
+		case metaVersion:
+			meta.ResourceVersion = f.text()
+		case metaLabels:
+			f.end(readEntry(f.content(), &meta.Labels))
+		case metaAnnotations:
+			f.end(readEntry(f.content(), &meta.Annotations))
+		}
 	}
-	return nil
+	return f.err
 }
 
 // readEntry reads a label or an annotation, if somebody asks for it.
-func readEntry(f field, into *map[string]string) error {
+func readEntry(raw []byte, into *map[string]string) error {
 	var key, value []byte
-	if err := f.within(func(f field) error {
+	f := fields{rest: raw}
+	for f.next() {
 		switch f.number {
 		case entryKey:
-			return f.raw(&key)
+			key = f.content()
 		case entryValue:
-			return f.raw(&value)
+			value = f.content()
 		}
-		return nil
-	}); err != nil {
-		return err
 	}
 	switch string(key) {
 	case discoveryv1.LabelServiceName, discoveryv1.LabelManagedBy, labelSourceCluster, v1alpha1.LabelDerived, metav1.InitialEventsAnnotationKey:
@@ -113,86 +116,85 @@ func readEntry(f field, into *map[string]string) error {
 		}
 		(*into)[string(key)] = string(value)
 	}
-	return nil
+	return f.err
 }
 
-func (d *sliceDecoder) endpoint(f field) error {
-	one := &d.slice.Endpoints[len(d.slice.Endpoints)-1]
-	switch f.number {
-	case endpointAddresses:
-		if len(one.Addresses) > 0 {
-			return f.text(new(string)) // the others are not read
+func (d *sliceDecoder) endpoint(raw []byte) error {
+	one, f := &d.slice.Endpoints[len(d.slice.Endpoints)-1], fields{rest: raw}
+	for f.next() {
+		switch f.number {
+		case endpointAddresses:
+			address := f.content()
+			if len(one.Addresses) > 0 {
+				continue // the others are not read
+			}
+			d.addresses = append(d.addresses, string(address))
+			last := len(d.addresses) - 1
+			one.Addresses = d.addresses[last : last+1 : last+1]
+		case endpointConditions:
+			f.end(readConditions(f.content(), &one.Conditions))
+		case endpointHostname:
+			hostname := f.text()
+			one.Hostname = &hostname
+		case endpointZone:
+			one.Zone = d.zone(f.content())
 		}
-		d.addresses = append(d.addresses, "")
-		last := len(d.addresses) - 1
-		one.Addresses = d.addresses[last : last+1 : last+1]
-		return f.text(&one.Addresses[0])
-	case endpointConditions:
-		return f.within(func(f field) error { return readCondition(f, &one.Conditions) })
-	case endpointHostname:
-		one.Hostname = new(string)
-		return f.text(one.Hostname)
-	case endpointZone:
-		return d.zone(f, one)
 	}
-	return nil
+	return f.err
 }
 
 // fewZones are as many as a slice usually has.
 const fewZones = 8
 
 // zone has endpoints of one zone share its name.
-func (d *sliceDecoder) zone(f field, into *discoveryv1.Endpoint) error {
+func (d *sliceDecoder) zone(name []byte) *string {
 	for _, known := range d.zones {
-		if *known == string(f.bytes) && f.bytes != nil {
-			into.Zone = known
-			return nil
+		if *known == string(name) {
+			return known
 		}
 	}
-	into.Zone = new(string)
+	one := string(name)
 	if len(d.zones) < fewZones {
-		d.zones = append(d.zones, into.Zone)
+		d.zones = append(d.zones, &one)
 	}
-	return f.text(into.Zone)
+	return &one
 }
 
 // said are what conditions point to.
 var said = [2]bool{false, true}
 
-func readCondition(f field, into *discoveryv1.EndpointConditions) error {
-	var condition **bool
-	switch f.number {
-	case conditionReady:
-		condition = &into.Ready
-	case conditionServing:
-		condition = &into.Serving
-	case conditionTerminating:
-		condition = &into.Terminating
-	default:
-		return nil
+func readConditions(raw []byte, into *discoveryv1.EndpointConditions) error {
+	f := fields{rest: raw}
+	for f.next() {
+		switch f.number {
+		case conditionReady:
+			into.Ready = &said[min(f.varint(), 1)]
+		case conditionServing:
+			into.Serving = &said[min(f.varint(), 1)]
+		case conditionTerminating:
+			into.Terminating = &said[min(f.varint(), 1)]
+		}
 	}
-	value, err := f.varint()
-	*condition = &said[min(value, 1)]
-	return err
+	return f.err
 }
 
-func (d *sliceDecoder) port(f field) error {
-	one := &d.slice.Ports[len(d.slice.Ports)-1]
-	switch f.number {
-	case portName:
-		one.Name = new(string)
-		return f.text(one.Name)
-	case portProtocol:
-		one.Protocol = new(corev1.Protocol)
-		return f.text((*string)(one.Protocol))
-	case portNumber:
-		value, err := f.varint()
-		number := int32(value)
-		one.Port = &number
-		return err
-	case portApplication:
-		one.AppProtocol = new(string)
-		return f.text(one.AppProtocol)
+func (d *sliceDecoder) port(raw []byte) error {
+	one, f := &d.slice.Ports[len(d.slice.Ports)-1], fields{rest: raw}
+	for f.next() {
+		switch f.number {
+		case portName:
+			name := f.text()
+			one.Name = &name
+		case portProtocol:
+			protocol := corev1.Protocol(f.text())
+			one.Protocol = &protocol
+		case portNumber:
+			number := int32(f.varint())
+			one.Port = &number
+		case portApplication:
+			application := f.text()
+			one.AppProtocol = &application
+		}
 	}
-	return nil
+	return f.err
 }

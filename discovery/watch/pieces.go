@@ -42,28 +42,24 @@ func eachItem[T any, P interface {
 		if err != nil {
 			return meta, err
 		}
-		for count := 0; len(content) > 0; {
-			one, rest, err := nextField(content)
-			if err != nil {
-				return meta, fmt.Errorf("%w: %s: %w", errGarbled, kind, err)
-			}
-			content = rest
-			switch one.number {
+		count, f := 0, fields{rest: content}
+		for f.next() {
+			switch f.number {
 			case listMeta:
-				err = meta.Unmarshal(one.bytes)
+				f.end(meta.Unmarshal(f.content()))
 			case listItems:
 				if count++; count > maxItems {
 					return meta, fmt.Errorf("%w: a page of more than %d objects", errTooLarge, maxItems)
 				}
 				item := P(new(T))
-				if err := decodeBounded(one.bytes, item); err != nil {
+				if err := decodeBounded(f.content(), item); err != nil {
 					return meta, err
 				}
 				each(item)
 			}
-			if err != nil {
-				return meta, fmt.Errorf("%w: %s: %w", errGarbled, kind, err)
-			}
+		}
+		if f.err != nil {
+			return meta, fmt.Errorf("%w: %s: %w", errGarbled, kind, f.err)
 		}
 		return meta, nil
 	}
@@ -88,15 +84,11 @@ func decodeBounded(raw []byte, into interface{ Unmarshal([]byte) error }) error 
 // countParts counts the fields of a message down to a depth; false where it is none.
 // What is a text may look like a message, which makes the count larger, never smaller.
 func countParts(content []byte, depth int) (count int, message bool) {
-	for len(content) > 0 {
-		one, rest, err := nextField(content)
-		if err != nil {
-			return count, false
-		}
-		content = rest
+	f := fields{rest: content}
+	for f.next() {
 		count++
-		if depth > 1 && len(one.bytes) > 0 {
-			if within, is := countParts(one.bytes, depth-1); is {
+		if depth > 1 && len(f.bytes) > 0 {
+			if within, is := countParts(f.bytes, depth-1); is {
 				count += within
 			}
 		}
@@ -104,7 +96,7 @@ func countParts(content []byte, depth int) (count int, message bool) {
 			return count, true
 		}
 	}
-	return count, true
+	return count, f.err == nil
 }
 
 // eachDocument decodes the objects of a page in JSON one by one.
