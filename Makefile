@@ -52,7 +52,7 @@ bench: packages build ## Figures against istiod and CoreDNS, docs/benchmarks.md:
 	bin/lab build
 	$(SCALE) -bench 'Delay|FanOut' -benchtime 20x
 	$(SCALE) -bench 'Churn|Storm|ColdStart' -benchtime 10x
-	$(SCALE) -bench 'Memory|Growth' -benchtime 1x
+	$(SCALE) -bench 'Memory|Growth|Bytes' -benchtime 1x
 	cd lab && go test -tags bench -run '^$$' -bench . -benchtime 1x -timeout 60m ./bench/names
 
 .PHONY: bench-smoke

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/eastwest-mesh/eastwest/lab/bench"
@@ -91,7 +92,7 @@ func (w *world) gather(b *testing.B, name string, streams int) *crowd {
 	}
 	// A process that is frozen does not hear that it is to end.
 	pid := one.PID()
-	b.Cleanup(func() { freeze(b, pid, false) })
+	b.Cleanup(func() { _ = unix.Kill(pid, unix.SIGCONT) }) // it may have ended
 	one.target = names[slices.IndexFunc(names, func(one string) bool { return one == event || strings.Contains(one, serviceName(7)) })]
 	_, one.all = storm(b, one.process, streams, names, nil)
 	for _, l := range one.all {

@@ -102,7 +102,6 @@ func (w *world) introduce(b *testing.B) {
 // server is one of them under way.
 type server interface {
 	process
-	Stop()
 	// Heap is what is in use after a collection, in bytes.
 	Heap(ctx context.Context) (int64, error)
 	// Profile is one by the name and parameters of net/http/pprof.
@@ -110,7 +109,10 @@ type server interface {
 }
 
 // process is anything that serves.
-type process interface{ PID() int }
+type process interface {
+	PID() int
+	Stop()
+}
 
 // keepProfile writes a profile into the folder for them, if there is one.
 func keepProfile(b *testing.B, s server, which, name string) {
