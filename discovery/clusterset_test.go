@@ -36,7 +36,7 @@ func TestUnnamedEndpointsAreTold(t *testing.T) {
 	key, member := model.ServiceKey{Namespace: "shop", Name: "db"}, model.MemberName("east")
 	service := &model.Service{Key: key, Type: model.Headless, Backends: []model.Backend{{Member: member, Slices: []*model.Slice{{
 		Hostnames: []string{string(make([]byte, 64)), "db-0"},
-		Endpoints: []model.Endpoint{{Addr: netip.MustParseAddr("10.0.0.1")}, {Addr: netip.MustParseAddr("10.0.0.2")}},
+		Endpoints: model.EndpointsOf(model.Endpoint{Addr: netip.MustParseAddr("10.0.0.1")}, model.Endpoint{Addr: netip.MustParseAddr("10.0.0.2")}),
 	}}}}}
 	view := &model.View{
 		Members: map[model.MemberName]*model.Member{member: {Name: member}}, Services: model.Services{}.With(map[model.ServiceKey]*model.Service{key: service}),

@@ -139,7 +139,7 @@ func shardAt(name model.MemberName, changes int) *model.Shard {
 	}
 	slice := &model.Slice{Name: "s"}
 	for i := range changes + 1 {
-		slice.Endpoints = append(slice.Endpoints, model.Endpoint{Addr: netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), Zone: model.NoZone})
+		slice.Endpoints.Append(model.Endpoint{Addr: netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), Zone: model.NoZone})
 	}
 	shard.Services = model.OffersOf(&model.Offer{Key: cart, Slices: []*model.Slice{slice}})
 	return shard
@@ -272,7 +272,7 @@ func (r *resuming) served(state *State, name model.MemberName) int {
 	if at < 0 {
 		return -1
 	}
-	return len(service.Backends[at].Slices[0].Endpoints) - 1
+	return service.Backends[at].Slices[0].Endpoints.Len() - 1
 }
 
 // countOf is after how many changes an offer was so.
@@ -280,7 +280,7 @@ func countOf(offer *model.Offer) int {
 	if offer == nil {
 		return -1
 	}
-	return len(offer.Slices[0].Endpoints) - 1
+	return offer.Slices[0].Endpoints.Len() - 1
 }
 
 // place tells states apart.

@@ -260,7 +260,7 @@ func (w *world) checkQuotas(what string, state *State) {
 		endpoints := 0
 		for one := range shard.Services.All() {
 			for _, slice := range one.Slices {
-				endpoints += len(slice.Endpoints)
+				endpoints += slice.Endpoints.Len()
 			}
 		}
 		if shard.Services.Len() > quotaServices || endpoints > quotaEndpoints {

@@ -206,7 +206,7 @@ func endpointsOf(view *model.View) int {
 	for service := range view.Services.All() {
 		for i := range service.Backends {
 			for _, slice := range service.Backends[i].Slices {
-				count += len(slice.Endpoints)
+				count += slice.Endpoints.Len()
 			}
 		}
 	}

@@ -36,7 +36,7 @@ func twoMembers(addresses ...string) *model.View {
 func viewOf(members map[model.MemberName]*model.Member, addresses ...string) *model.View {
 	slice := &model.Slice{Name: "s", Ports: []model.Port{{Name: "tcp", Number: 8080}}}
 	for _, text := range addresses {
-		slice.Endpoints = append(slice.Endpoints, model.Endpoint{Addr: netip.MustParseAddr(text), Zone: model.NoZone})
+		slice.Endpoints.Append(model.Endpoint{Addr: netip.MustParseAddr(text), Zone: model.NoZone})
 	}
 	web := &model.Service{
 		Key: webKey, Ports: []model.Port{{Name: "tcp", Number: 80}}, Exporters: []model.MemberName{"west"},
@@ -204,7 +204,7 @@ func randomService(random *rand.Rand, key model.ServiceKey) *model.Service {
 		}
 		slice := &model.Slice{Name: "s", Ports: []model.Port{{Name: "tcp", Number: 8080}}}
 		for n := range random.IntN(3) {
-			slice.Endpoints = append(slice.Endpoints, model.Endpoint{Addr: netip.AddrFrom4([4]byte{10, byte(i), 0, byte(n)}), Zone: model.NoZone})
+			slice.Endpoints.Append(model.Endpoint{Addr: netip.AddrFrom4([4]byte{10, byte(i), 0, byte(n)}), Zone: model.NoZone})
 		}
 		service.Exporters = append(service.Exporters, name)
 		service.Backends = append(service.Backends, model.Backend{Member: name, Ports: []string{"tcp"}, Slices: []*model.Slice{slice}})

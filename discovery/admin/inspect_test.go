@@ -18,10 +18,10 @@ import (
 // sources know one mesh.
 func sources() Sources {
 	view := viewOf("net-west", func(service *model.Service) {
-		service.Backends[0].Slices = []*model.Slice{{Name: "cart-1", Endpoints: []model.Endpoint{
-			{Addr: netip.MustParseAddr("10.2.0.1"), Zone: model.NoZone},
-			{Addr: netip.MustParseAddr("10.2.0.2"), Zone: model.NoZone, Health: model.Unready},
-		}}}
+		service.Backends[0].Slices = []*model.Slice{{Name: "cart-1", Endpoints: model.EndpointsOf(
+			model.Endpoint{Addr: netip.MustParseAddr("10.2.0.1"), Zone: model.NoZone},
+			model.Endpoint{Addr: netip.MustParseAddr("10.2.0.2"), Zone: model.NoZone, Health: model.Unready},
+		)}}
 		service.Conflicts = []model.Conflict{{Reason: model.TypeConflict, Winner: "west", Losers: []model.MemberName{"east"}, Message: "type"}}
 	})
 	return Sources{

@@ -109,14 +109,11 @@ var healthNames = map[model.Health]string{model.Serving: "serving", model.Draini
 func showBackend(from *model.Backend, addresses bool) shownBackend {
 	out := shownBackend{Member: from.Member, Ports: from.Ports, Endpoints: map[string]int{}}
 	for _, slice := range from.Slices {
-		for _, endpoint := range slice.Endpoints {
+		for _, endpoint := range slice.Endpoints.All() {
 			health := healthNames[endpoint.Health]
 			out.Endpoints[health]++
 			if addresses {
-				shown := shownEndpoint{Address: endpoint.Addr.String(), Health: health}
-				if endpoint.Zone != (model.Zone{}) {
-					shown.Zone = endpoint.Zone.Value()
-				}
+				shown := shownEndpoint{Address: endpoint.Addr.String(), Zone: endpoint.Zone.Value(), Health: health}
 				out.Addresses = append(out.Addresses, shown)
 			}
 		}

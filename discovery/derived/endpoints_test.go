@@ -2,6 +2,7 @@ package derived
 
 import (
 	"fmt"
+	"net/netip"
 	"testing"
 
 	"github.com/eastwest-mesh/eastwest/discovery/model"
@@ -35,7 +36,7 @@ func TestEndpointsSayWhatSlicesSay(t *testing.T) {
 		return one
 	}
 	drains := unnamed("west", "10.2.0.1")
-	drains.Slices[0].Endpoints[0].Health = model.Draining
+	drains.Slices[0].Endpoints = model.EndpointsOf(model.Endpoint{Addr: netip.MustParseAddr("10.2.0.1"), Health: model.Draining})
 	for name, tc := range map[string]struct {
 		backends                    []model.Backend
 		subsets, addresses, unready int

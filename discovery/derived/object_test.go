@@ -62,7 +62,7 @@ func TestSlices(t *testing.T) {
 	}
 	many := pods("west")
 	for i := range 150 {
-		many.Slices[0].Endpoints = append(many.Slices[0].Endpoints, model.Endpoint{
+		many.Slices[0].Endpoints.Append(model.Endpoint{
 			Addr: netip.AddrFrom4([4]byte{10, 2, 1, byte(i)}), Zone: model.NoZone,
 		})
 	}

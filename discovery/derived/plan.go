@@ -189,7 +189,7 @@ func podsOf(one *model.Service) []backend {
 				}
 			}
 			var usable []endpoint
-			for at, one := range slice.Endpoints {
+			for at, one := range slice.Endpoints.All() {
 				if one.Health == health {
 					usable = append(usable, endpoint{one, slice.Hostname(at)})
 				}

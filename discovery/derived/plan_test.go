@@ -34,7 +34,7 @@ func exported(name string, ports []model.Port, backends ...model.Backend) *model
 func pods(member model.MemberName, addresses ...string) model.Backend {
 	slice := &model.Slice{Name: "s", Ports: []model.Port{{Name: "tcp", Number: 8080}}}
 	for _, text := range addresses {
-		slice.Endpoints = append(slice.Endpoints, model.Endpoint{Addr: netip.MustParseAddr(text), Zone: model.NoZone})
+		slice.Endpoints.Append(model.Endpoint{Addr: netip.MustParseAddr(text), Zone: model.NoZone})
 	}
 	return model.Backend{Member: member, Ports: []string{"tcp"}, Slices: []*model.Slice{slice}}
 }

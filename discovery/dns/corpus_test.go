@@ -181,7 +181,7 @@ func (s *sliceInput) slice(t testing.TB) *model.Slice {
 				out.Hostnames[i] = word
 			}
 		}
-		out.Endpoints = append(out.Endpoints, endpoint)
+		out.Endpoints.Append(endpoint)
 	}
 	return out
 }

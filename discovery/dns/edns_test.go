@@ -88,8 +88,8 @@ func TestAdditionalAddressesAreAllOrNone(t *testing.T) {
 	for i := range byte(hosts) {
 		name := fmt.Sprint("db-", i)
 		four.Hostnames, six.Hostnames = append(four.Hostnames, name), append(six.Hostnames, name)
-		four.Endpoints = append(four.Endpoints, model.Endpoint{Addr: netip.AddrFrom4([4]byte{10, 1, 0, i})})
-		six.Endpoints = append(six.Endpoints, model.Endpoint{Addr: netip.AddrFrom16([16]byte{0: 0xfd, 15: i})})
+		four.Endpoints.Append(model.Endpoint{Addr: netip.AddrFrom4([4]byte{10, 1, 0, i})})
+		six.Endpoints.Append(model.Endpoint{Addr: netip.AddrFrom16([16]byte{0: 0xfd, 15: i})})
 	}
 	m.set(keyOf("db"), &model.Service{Key: keyOf("db"), Type: model.Headless, Backends: []model.Backend{
 		{Member: "east", Ports: []string{"sql", "stats"}, Slices: []*model.Slice{four, six}},

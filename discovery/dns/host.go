@@ -54,8 +54,7 @@ func hostsIn(backend *model.Backend, from exporter) []*host {
 	var all []*host
 	known := map[string]*host{}
 	for _, slice := range backend.Slices {
-		for i := range slice.Endpoints {
-			endpoint := &slice.Endpoints[i]
+		for i, endpoint := range slice.Endpoints.All() {
 			if endpoint.Health != best {
 				continue
 			}

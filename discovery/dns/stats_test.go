@@ -75,7 +75,7 @@ func TestSizeCountsUnderEveryName(t *testing.T) {
 			Services: model.Services{}.With(map[model.ServiceKey]*model.Service{
 				unnamed: {Key: unnamed, Ports: port},
 				named: {Key: named, Type: model.Headless, Ports: port, Backends: []model.Backend{{Member: "east", Ports: []string{"http"}, Slices: []*model.Slice{{
-					Ports: port, Endpoints: []model.Endpoint{{Addr: netip.MustParseAddr("10.0.0.1")}},
+					Ports: port, Endpoints: model.EndpointsOf(model.Endpoint{Addr: netip.MustParseAddr("10.0.0.1")}),
 				}}}}},
 			}),
 		},

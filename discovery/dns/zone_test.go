@@ -62,7 +62,7 @@ func (m *mesh) vip(name, address string) {
 func (m *mesh) headless(name string, addresses ...string) {
 	slice := &model.Slice{Ports: []model.Port{{Name: "sql", Number: 5432}}}
 	for _, address := range addresses {
-		slice.Endpoints = append(slice.Endpoints, model.Endpoint{Addr: netip.MustParseAddr(address)})
+		slice.Endpoints.Append(model.Endpoint{Addr: netip.MustParseAddr(address)})
 	}
 	m.set(keyOf(name), &model.Service{Key: keyOf(name), Type: model.Headless, Backends: []model.Backend{
 		{Member: "east", Ports: []string{"sql"}, Slices: []*model.Slice{slice}},
@@ -215,8 +215,8 @@ func TestManyHosts(t *testing.T) {
 	for i := range 3 * mostHosts {
 		name, low := fmt.Sprintf("db-%d", i), []byte{byte(i >> 8), byte(i)}
 		backend.Slices = append(backend.Slices,
-			&model.Slice{Hostnames: []string{name}, Endpoints: []model.Endpoint{{Addr: netip.AddrFrom4([4]byte{10, 0, low[0], low[1]})}}},
-			&model.Slice{Hostnames: []string{name}, Endpoints: []model.Endpoint{{Addr: netip.AddrFrom16([16]byte{0: 0xfd, 14: low[0], 15: low[1]})}}})
+			&model.Slice{Hostnames: []string{name}, Endpoints: model.EndpointsOf(model.Endpoint{Addr: netip.AddrFrom4([4]byte{10, 0, low[0], low[1]})})},
+			&model.Slice{Hostnames: []string{name}, Endpoints: model.EndpointsOf(model.Endpoint{Addr: netip.AddrFrom16([16]byte{0: 0xfd, 14: low[0], 15: low[1]})})})
 	}
 	m.set(keyOf("db"), &model.Service{Key: keyOf("db"), Type: model.Headless, Backends: []model.Backend{backend}})
 	zone := Make(nil, m.source(), nil)
@@ -265,7 +265,7 @@ func TestNamesFitOrAreOmitted(t *testing.T) {
 			key := model.ServiceKey{Namespace: long, Name: long}
 			m.namespaces[long] = true
 			m.set(key, &model.Service{Key: key, Type: model.Headless, Backends: []model.Backend{{Member: "east", Slices: []*model.Slice{{
-				Hostnames: []string{tc.host}, Endpoints: []model.Endpoint{{Addr: netip.MustParseAddr("10.0.0.1")}},
+				Hostnames: []string{tc.host}, Endpoints: model.EndpointsOf(model.Endpoint{Addr: netip.MustParseAddr("10.0.0.1")}),
 			}}}}})
 			zone := Make(nil, m.source(), nil)
 			got := map[string]bool{}

@@ -97,7 +97,7 @@ func (m *mesh) export(name string, port model.Port, backends map[model.MemberNam
 		service.Exporters = append(service.Exporters, member)
 		slice := &model.Slice{Name: "one", Ports: []model.Port{{Name: port.Name, Number: podPort}}}
 		for _, address := range addresses {
-			slice.Endpoints = append(slice.Endpoints, model.Endpoint{Addr: netip.MustParseAddr(address), Zone: model.NoZone})
+			slice.Endpoints.Append(model.Endpoint{Addr: netip.MustParseAddr(address), Zone: model.NoZone})
 		}
 		if len(addresses) > 0 {
 			service.Backends = append(service.Backends, model.Backend{Member: member, Ports: []string{port.Name}, Slices: []*model.Slice{slice}})

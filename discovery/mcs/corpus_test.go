@@ -92,7 +92,7 @@ func (s *situation) view() *model.View {
 		service.Type = model.Headless
 	}
 	for _, name := range s.Service.Exporters {
-		slice := &model.Slice{Name: "one", Endpoints: make([]model.Endpoint, s.Service.Endpoints)}
+		slice := &model.Slice{Name: "one", Endpoints: model.EndpointsOf(make([]model.Endpoint, s.Service.Endpoints)...)}
 		service.Backends = append(service.Backends, model.Backend{Member: name, Slices: []*model.Slice{slice}})
 	}
 	none := model.Services{}

@@ -56,7 +56,7 @@ func podsOf(service *model.Service) int {
 	pods := 0
 	for i := range service.Backends {
 		for _, slice := range service.Backends[i].Slices {
-			pods += len(slice.Endpoints)
+			pods += slice.Endpoints.Len()
 		}
 	}
 	return pods

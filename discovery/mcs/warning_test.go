@@ -14,7 +14,7 @@ func TestWarnings(t *testing.T) {
 	t.Parallel()
 	service := func(namespace, name string, pods, ports int, exporters ...model.MemberName) *model.Service {
 		out := &model.Service{Key: model.ServiceKey{Namespace: namespace, Name: name}, Exporters: exporters}
-		out.Backends = []model.Backend{{Member: "east", Slices: []*model.Slice{{Endpoints: make([]model.Endpoint, pods)}}}}
+		out.Backends = []model.Backend{{Member: "east", Slices: []*model.Slice{{Endpoints: model.EndpointsOf(make([]model.Endpoint, pods)...)}}}}
 		for i := range ports {
 			out.Ports = append(out.Ports, model.Port{Number: uint16(i + 1)})
 		}

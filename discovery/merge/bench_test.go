@@ -55,7 +55,7 @@ func benchOffer(key model.ServiceKey, member, version byte) *model.Offer {
 	ports := []model.Port{{Name: "http", Number: 80}}
 	slice := &model.Slice{Name: "one", Ports: ports}
 	for i := range 10 {
-		slice.Endpoints = append(slice.Endpoints, model.Endpoint{Addr: netip.AddrFrom4([4]byte{10, member, version, byte(i)}), Zone: model.NoZone})
+		slice.Endpoints.Append(model.Endpoint{Addr: netip.AddrFrom4([4]byte{10, member, version, byte(i)}), Zone: model.NoZone})
 	}
 	return &model.Offer{Key: key, Exported: time.Unix(int64(member), 0), Ports: ports, Slices: []*model.Slice{slice}}
 }

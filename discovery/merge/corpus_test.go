@@ -111,7 +111,7 @@ func offerOf(t *testing.T, key model.ServiceKey, asked offerInput, network byte)
 	}
 	for i, text := range asked.Endpoints {
 		health := map[string]model.Health{"serving": model.Serving, "draining": model.Draining, "unready": model.Unready}
-		slice.Endpoints = append(slice.Endpoints, model.Endpoint{
+		slice.Endpoints.Append(model.Endpoint{
 			Addr: netip.AddrFrom4([4]byte{10, network, 0, byte(i + 1)}), Zone: model.NoZone, Health: health[text],
 		})
 	}
@@ -164,7 +164,7 @@ func shown(view *model.View) any {
 		for _, from := range one.Backends {
 			endpoints := 0
 			for _, slice := range from.Slices {
-				endpoints += len(slice.Endpoints)
+				endpoints += slice.Endpoints.Len()
 			}
 			out.Backends = append(out.Backends, backend{Member: from.Member, Ports: from.Ports, Endpoints: endpoints})
 		}

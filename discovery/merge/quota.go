@@ -73,8 +73,8 @@ func count(all []*model.Slice) int {
 	health, _ := model.Usable(all)
 	total := 0
 	for _, slice := range all {
-		for i := range slice.Endpoints {
-			if slice.Endpoints[i].Health == health {
+		for at := range slice.Endpoints.Len() {
+			if slice.Endpoints.Health(at) == health {
 				total++
 			}
 		}
@@ -89,18 +89,18 @@ func firstOf(all []*model.Slice, most int) []*model.Slice {
 	var kept []*model.Slice
 	for _, slice := range all {
 		part := *slice
-		part.Endpoints, part.Hostnames = nil, nil
-		for i, endpoint := range slice.Endpoints {
+		part.Endpoints, part.Hostnames = model.Endpoints{}, nil
+		for i, endpoint := range slice.Endpoints.All() {
 			if endpoint.Health != health || most == 0 {
 				continue
 			}
 			most--
-			part.Endpoints = append(part.Endpoints, endpoint)
+			part.Endpoints.Append(endpoint)
 			if slice.Hostnames != nil {
 				part.Hostnames = append(part.Hostnames, slice.Hostnames[i])
 			}
 		}
-		if len(part.Endpoints) > 0 {
+		if part.Endpoints.Len() > 0 {
 			kept = append(kept, &part)
 		}
 	}

@@ -96,9 +96,11 @@ func (m *mesh) relist(name model.MemberName, shard *model.Shard) []model.Service
 		again := *offer
 		again.Slices = nil
 		for _, slice := range offer.Slices {
-			again.Slices = append(again.Slices, &model.Slice{
-				Name: slice.Name, Ports: slices.Clone(slice.Ports), Endpoints: slices.Clone(slice.Endpoints),
-			})
+			other := &model.Slice{Name: slice.Name, Ports: slices.Clone(slice.Ports)}
+			for _, one := range slice.Endpoints.All() {
+				other.Endpoints.Append(one)
+			}
+			again.Slices = append(again.Slices, other)
 		}
 		services[offer.Key] = &again
 	}
@@ -154,7 +156,7 @@ func (m *mesh) offer(key model.ServiceKey) *model.Offer {
 	for i := range m.random.IntN(3) {
 		slice := &model.Slice{Name: fmt.Sprint(i), Ports: offer.Ports}
 		for j := range m.random.IntN(3) {
-			slice.Endpoints = append(slice.Endpoints, model.Endpoint{
+			slice.Endpoints.Append(model.Endpoint{
 				Addr: netip.AddrFrom4([4]byte{10, 0, byte(i), byte(j)}), Zone: model.NoZone, Health: model.Health(m.random.IntN(3)),
 			})
 		}

@@ -107,7 +107,7 @@ const (
 type Slice struct {
 	Name      string
 	Ports     []Port
-	Endpoints []Endpoint
+	Endpoints Endpoints
 	// Hostnames are those of the endpoints, by their place; nil where none has one,
 	// as with all pods but those of StatefulSets.
 	Hostnames []string
@@ -125,7 +125,7 @@ func (s *Slice) Hostname(at int) string {
 // as after a member was listed anew.
 func (s *Slice) Equal(other *Slice) bool {
 	return s == other || s.Name == other.Name && slices.Equal(s.Ports, other.Ports) &&
-		slices.Equal(s.Endpoints, other.Endpoints) && slices.Equal(s.Hostnames, other.Hostnames)
+		s.Endpoints.Equal(other.Endpoints) && slices.Equal(s.Hostnames, other.Hostnames)
 }
 
 // Endpoint is one address.

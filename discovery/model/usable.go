@@ -5,8 +5,8 @@ package model
 func Usable(slices []*Slice) (Health, bool) {
 	best := Unready
 	for _, slice := range slices {
-		for i := range slice.Endpoints {
-			best = min(best, slice.Endpoints[i].Health)
+		for at := range slice.Endpoints.Len() {
+			best = min(best, slice.Endpoints.Health(at))
 		}
 		if best == Serving {
 			break

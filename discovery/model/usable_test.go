@@ -7,7 +7,7 @@ func TestUsable(t *testing.T) {
 	of := func(healths ...Health) *Slice {
 		slice := &Slice{}
 		for _, health := range healths {
-			slice.Endpoints = append(slice.Endpoints, Endpoint{Health: health})
+			slice.Endpoints.Append(Endpoint{Health: health})
 		}
 		return slice
 	}

@@ -226,7 +226,7 @@ func (d *decoder) ports() []model.Port {
 func (d *decoder) slice() *model.Slice {
 	slice := &model.Slice{Name: d.text(), Ports: d.ports()}
 	for range d.count() {
-		slice.Endpoints = append(slice.Endpoints, model.Endpoint{
+		slice.Endpoints.Append(model.Endpoint{
 			Addr: d.address(), Zone: unique.Make(d.text()), Health: model.Health(d.word(uint8(model.Unready))),
 		})
 		if d.err != nil {
@@ -234,7 +234,7 @@ func (d *decoder) slice() *model.Slice {
 		}
 	}
 	names := d.count()
-	if names > 0 && names != len(slice.Endpoints) {
+	if names > 0 && names != slice.Endpoints.Len() {
 		d.fail("hostnames and endpoints do not fit")
 		return slice
 	}

@@ -139,17 +139,12 @@ func (e *encoder) ports(ports []model.Port) {
 func (e *encoder) slice(slice *model.Slice) {
 	e.text(slice.Name)
 	e.ports(slice.Ports)
-	e.number(len(slice.Endpoints))
-	for i := range slice.Endpoints {
-		endpoint := &slice.Endpoints[i]
+	e.number(slice.Endpoints.Len())
+	for _, endpoint := range slice.Endpoints.All() {
 		address := endpoint.Addr.AsSlice()
 		e.byte(uint8(len(address)))
 		e.out = append(e.out, address...)
-		zone := ""
-		if endpoint.Zone != (model.Zone{}) {
-			zone = endpoint.Zone.Value()
-		}
-		e.text(zone)
+		e.text(endpoint.Zone.Value())
 		e.byte(uint8(endpoint.Health))
 	}
 	e.number(len(slice.Hostnames))

@@ -33,7 +33,7 @@ func mesh(endpoints int) *Content {
 	cart := model.ServiceKey{Namespace: "shop", Name: "cart"}
 	slice := &model.Slice{Name: "cart-1", Ports: []model.Port{{Name: "http", Number: 8080}, {Number: 53, Protocol: model.UDP}}}
 	for i := range endpoints {
-		slice.Endpoints = append(slice.Endpoints, model.Endpoint{
+		slice.Endpoints.Append(model.Endpoint{
 			Addr: netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}), Zone: unique.Make(fmt.Sprintf("zone-%d", i%3)), Health: model.Health(i % 3),
 		})
 	}
@@ -48,7 +48,7 @@ func mesh(endpoints int) *Content {
 			Families: []model.Family{model.IPv6, model.IPv4}, Labels: map[string]string{"a": "b", "b": ""}, Annotations: map[string]string{"c": "d"},
 		},
 		Ports:  []model.Port{{Name: "http", AppProtocol: "kubernetes.io/h2c", Number: 80}},
-		Slices: []*model.Slice{slice, {Name: "cart-2", Endpoints: []model.Endpoint{{Addr: netip.MustParseAddr("2001:db8::1"), Zone: model.NoZone}}}},
+		Slices: []*model.Slice{slice, {Name: "cart-2", Endpoints: model.EndpointsOf(model.Endpoint{Addr: netip.MustParseAddr("2001:db8::1"), Zone: model.NoZone})}},
 	}
 	headless := &model.Offer{Key: model.ServiceKey{Namespace: "shop", Name: "db"}, Type: model.Headless}
 	shards := Shards{

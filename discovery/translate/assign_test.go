@@ -52,7 +52,7 @@ func TestTakenOver(t *testing.T) {
 	before.Wire = bytes.ReplaceAll(before.Wire, []byte("10.1.0."), []byte("10.9.9."))
 	set.Endpoints[0] = &before
 	service.Backends = slices.Clone(service.Backends)
-	service.Backends[1].Slices = []*model.Slice{{Ports: service.Ports, Endpoints: service.Backends[1].Slices[0].Endpoints[:2]}}
+	service.Backends[1].Slices = []*model.Slice{{Ports: service.Ports, Endpoints: service.Backends[1].Slices[0].Endpoints.First(2)}}
 	got := Reassign(view, &service, from, options, set).Endpoints[0].Wire
 	if old, made := bytes.Count(got, []byte("10.9.9.")), bytes.Count(got, []byte("10.1.0.")); old != 3 || made != 2 {
 		t.Errorf("%d endpoints are as before and %d made anew, want 3 and 2", old, made)

@@ -47,7 +47,7 @@ func benchScene(b testing.TB, services, endpoints int) (*model.View, model.Vanta
 		for _, name := range service.Exporters {
 			slice := &model.Slice{Name: "one", Ports: []model.Port{port}}
 			for i := range endpoints {
-				slice.Endpoints = append(slice.Endpoints, model.Endpoint{Addr: netip.AddrFrom4([4]byte{10, 1, byte(i * 7 >> 8), byte(i * 7)})})
+				slice.Endpoints.Append(model.Endpoint{Addr: netip.AddrFrom4([4]byte{10, 1, byte(i * 7 >> 8), byte(i * 7)})})
 			}
 			service.Backends = append(service.Backends, model.Backend{Member: name, Ports: []string{"sql"}, Slices: []*model.Slice{slice}})
 		}

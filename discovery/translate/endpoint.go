@@ -84,7 +84,7 @@ func podsOf(all []*model.Slice, port model.Port) []pod {
 	}
 	total := 0
 	for _, slice := range all {
-		total += len(slice.Endpoints)
+		total += slice.Endpoints.Len()
 	}
 	pods, v4 := make([]pod, 0, total), false
 	for _, slice := range all {
@@ -92,15 +92,11 @@ func podsOf(all []*model.Slice, port model.Port) []pod {
 		if at < 0 || slice.Ports[at].Number == 0 {
 			continue
 		}
-		for i := range slice.Endpoints {
-			endpoint := &slice.Endpoints[i]
+		for _, endpoint := range slice.Endpoints.All() {
 			if endpoint.Health != health || !dialable(endpoint.Addr) {
 				continue
 			}
-			one := pod{addr: netip.AddrPortFrom(endpoint.Addr.Unmap(), slice.Ports[at].Number), zone: endpoint.Zone}
-			if one.zone == (model.Zone{}) {
-				one.zone = model.NoZone // that of the handle's zero value cannot be asked
-			}
+			one := pod{addr: netip.AddrPortFrom(endpoint.Addr, slice.Ports[at].Number), zone: endpoint.Zone}
 			v4 = v4 || one.addr.Addr().Is4()
 			pods = append(pods, one)
 		}

@@ -117,7 +117,7 @@ func randomSlice(r *rand.Rand, ports []model.Port, name string) *model.Slice {
 		if r.IntN(2) == 0 {
 			endpoint.Zone = unique.Make(pick(r, "", "z1", "z2", "\xff"))
 		}
-		slice.Endpoints = append(slice.Endpoints, endpoint)
+		slice.Endpoints.Append(endpoint)
 	}
 	return slice
 }
@@ -189,9 +189,11 @@ func shuffledBackend(r *rand.Rand, backend model.Backend) model.Backend {
 	r.Shuffle(len(backend.Ports), func(i, j int) { swap(backend.Ports, i, j) })
 	r.Shuffle(len(backend.Slices), func(i, j int) { swap(backend.Slices, i, j) })
 	for i, slice := range backend.Slices {
-		other := &model.Slice{Name: slice.Name, Ports: slices.Clone(slice.Ports), Endpoints: slices.Clone(slice.Endpoints)}
+		other := &model.Slice{Name: slice.Name, Ports: slices.Clone(slice.Ports)}
 		r.Shuffle(len(other.Ports), func(i, j int) { swap(other.Ports, i, j) })
-		r.Shuffle(len(other.Endpoints), func(i, j int) { swap(other.Endpoints, i, j) })
+		for _, at := range r.Perm(slice.Endpoints.Len()) {
+			other.Endpoints.Append(slice.Endpoints.At(at))
+		}
 		backend.Slices[i] = other
 	}
 	return backend

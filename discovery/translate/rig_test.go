@@ -131,7 +131,7 @@ func serviceOf(t testing.TB, asked serviceInput) *model.Service {
 			slice.Ports = append(slice.Ports, portOf(t, name+" "+target+"/TCP"))
 		}
 		for _, text := range one.Endpoints {
-			slice.Endpoints = append(slice.Endpoints, endpointOf(text))
+			slice.Endpoints.Append(endpointOf(text))
 		}
 		backend.Slices = []*model.Slice{slice}
 		service.Backends = append(service.Backends, backend)

@@ -23,7 +23,7 @@ func TestAMemberJoinsAndChanges(t *testing.T) {
 		}
 		offer := r.last().Services.Get(cart)
 		if !offer.Exported.Equal(time.Unix(2000, 0)) || offer.Ports[0].Number != 80 || offer.Slices[0].Ports[0].Number != 8080 ||
-			offer.Slices[0].Endpoints[0].Zone.Value() != "zone-a" {
+			offer.Slices[0].Endpoints.At(0).Zone.Value() != "zone-a" {
 			t.Errorf("got %+v", offer)
 		}
 		before := r.changes()
@@ -132,7 +132,7 @@ func TestStopKeepsAndLeaveRemoves(t *testing.T) {
 // while the member is away.
 func TestTheLastShardIsKeptUntilTheMemberWasListed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		offer := &model.Offer{Key: cart, Slices: []*model.Slice{{Name: "cart-1", Endpoints: make([]model.Endpoint, 4)}}}
+		offer := &model.Offer{Key: cart, Slices: []*model.Slice{{Name: "cart-1", Endpoints: model.EndpointsOf(make([]model.Endpoint, 4)...)}}}
 		r := newRig(t, func(api *fakeapi.Server, o *Options) {
 			shop(api, 3)
 			api.Refusing = true

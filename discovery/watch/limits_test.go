@@ -84,7 +84,7 @@ func TestACutOfferIsTheSameAgain(t *testing.T) {
 // exported and of one that is.
 func TestAFloodIsBounded(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		const most = 200_000
+		const most = 100_000
 		r := newRig(t, func(api *fakeapi.Server, o *Options) {
 			shop(api, 100)
 			o.Limits = Limits{Bytes: most, EventsPerSecond: 100_000}

@@ -236,7 +236,7 @@ func (o *offers) lossLocked(s *session, index int, list map[objectID]object) (lo
 	if index == ofSlices {
 		for _, one := range list {
 			if one.slice != nil {
-				after[one.key] += len(one.slice.Endpoints)
+				after[one.key] += one.slice.Endpoints.Len()
 			}
 		}
 	}

@@ -159,8 +159,8 @@ func slicePorts(from []discoveryv1.EndpointPort, d *dropper) []model.Port {
 }
 
 // endpoints are those of a slice, and their hostnames.
-func endpoints(from *discoveryv1.EndpointSlice, p *policy, d *dropper) (all []model.Endpoint, names []string) {
-	all = make([]model.Endpoint, 0, len(from.Endpoints))
+func endpoints(from *discoveryv1.EndpointSlice, p *policy, d *dropper) (all model.Endpoints, names []string) {
+	all.Grow(len(from.Endpoints), model.Family(from.AddressType))
 	var places zones
 	for i := range from.Endpoints {
 		one := &from.Endpoints[i]
@@ -184,12 +184,12 @@ func endpoints(from *discoveryv1.EndpointSlice, p *policy, d *dropper) (all []mo
 			if names == nil {
 				names = make([]string, len(from.Endpoints))
 			}
-			names[len(all)] = name
+			names[all.Len()] = name
 		}
-		all = append(all, model.Endpoint{Addr: ip, Zone: places.of(one.Zone), Health: health(&one.Conditions)})
+		all.Append(model.Endpoint{Addr: ip, Zone: places.of(one.Zone), Health: health(&one.Conditions)})
 	}
 	if names != nil {
-		names = names[:len(all)]
+		names = names[:all.Len()]
 	}
 	return all, names
 }

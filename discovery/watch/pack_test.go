@@ -68,10 +68,10 @@ func TestPackEndpoints(t *testing.T) {
 			slice.AddressType, slice.Endpoints[0].Addresses = tc.family, []string{tc.address}
 			got := packSlice(slice, tc.policy)
 			if tc.reason == "" {
-				if len(got.slice.Endpoints) != 1 || got.slice.Endpoints[0].Addr.String() != tc.address || len(got.drops) != 0 {
+				if got.slice.Endpoints.Len() != 1 || got.slice.Endpoints.At(0).Addr.String() != tc.address || len(got.drops) != 0 {
 					t.Errorf("got %+v, drops %+v", got.slice, got.drops)
 				}
-			} else if diff := cmp.Diff([]string{tc.reason}, reasons(got)); diff != "" || len(got.slice.Endpoints) != 0 {
+			} else if diff := cmp.Diff([]string{tc.reason}, reasons(got)); diff != "" || got.slice.Endpoints.Len() != 0 {
 				t.Errorf("got %+v (-want +got)\n%s", got.slice, diff)
 			}
 		})
@@ -248,7 +248,7 @@ func FuzzSlice(f *testing.F) {
 				t.Errorf("port %+v", port)
 			}
 		}
-		for _, one := range got.slice.Endpoints {
+		for _, one := range got.slice.Endpoints.All() {
 			if !model.Elsewhere(one.Addr) || !model.Within(declared.pods, one.Addr) {
 				t.Errorf("endpoint %+v", one)
 			}
@@ -288,7 +288,7 @@ func TestHostnamesStayWithTheirEndpoints(t *testing.T) {
 	if diff := cmp.Diff([]string{"web-1", "", ""}, got.slice.Hostnames); diff != "" {
 		t.Errorf("hostnames (-want +got)\n%s", diff)
 	}
-	if got.slice.Endpoints[0].Addr.String() != "10.1.0.2" || got.slice.Hostname(0) != "web-1" {
+	if got.slice.Endpoints.At(0).Addr.String() != "10.1.0.2" || got.slice.Hostname(0) != "web-1" {
 		t.Errorf("got %+v", got.slice)
 	}
 	if diff := cmp.Diff([]string{DropDenied, DropHostname}, reasons(got)); diff != "" {

@@ -75,12 +75,12 @@ func shorten(from *model.Offer, room int) *model.Offer {
 		if room == 0 {
 			break
 		}
-		if len(one.Endpoints) > room {
+		if one.Endpoints.Len() > room {
 			short := *one
-			short.Endpoints = one.Endpoints[:room:room]
+			short.Endpoints = one.Endpoints.First(room)
 			one = &short
 		}
-		room -= len(one.Endpoints)
+		room -= one.Endpoints.Len()
 		out.Slices = append(out.Slices, one)
 	}
 	return &out

@@ -132,9 +132,9 @@ func (c *Cluster) Explain(key model.ServiceKey) Explanation {
 	out.Service = t.services[key] != nil
 	for _, one := range t.endpoints[key] {
 		out.Slices++
-		out.Endpoints += len(one.Endpoints)
-		for i := range one.Endpoints {
-			switch one.Endpoints[i].Health {
+		out.Endpoints += one.Endpoints.Len()
+		for at := range one.Endpoints.Len() {
+			switch one.Endpoints.Health(at) {
 			case model.Serving:
 				out.Serving++
 			case model.Draining:

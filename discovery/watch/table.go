@@ -239,13 +239,13 @@ func sizeOfSlice(s *model.Slice) int {
 	for _, name := range s.Hostnames {
 		names += len(name)
 	}
-	return perObject + names + len(s.Ports)*int(unsafe.Sizeof(model.Port{})) + len(s.Endpoints)*int(unsafe.Sizeof(model.Endpoint{}))
+	return perObject + names + len(s.Ports)*int(unsafe.Sizeof(model.Port{})) + s.Endpoints.Bytes()
 }
 
 func sizeOf(list []*model.Slice) int {
 	total := 0
 	for _, one := range list {
-		total += len(one.Endpoints)
+		total += one.Endpoints.Len()
 	}
 	return total
 }
