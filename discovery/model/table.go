@@ -109,6 +109,52 @@ func (t Table[V]) With(different map[ServiceKey]V) Table[V] {
 	return next
 }
 
+// Different yields the keys at which two tables hold other values, in no order: of
+// pointers, so that equal ones count as different where they are not the same. What
+// the tables share is passed over, so that it costs as much as what changed between them.
+func (t *Table[V]) Different(other *Table[V]) iter.Seq[ServiceKey] {
+	return func(yield func(ServiceKey) bool) {
+		for of, mine := range t.branches {
+			theirs := other.branches[of]
+			if mine == theirs {
+				continue
+			}
+			for in := range fanOut {
+				if !differ(mine.bucket(in), theirs.bucket(in), yield) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// bucket is one of a branch; that of no branch is empty.
+func (b *branch[V]) bucket(in int) []V {
+	if b == nil {
+		return nil
+	}
+	return b[in]
+}
+
+// differ yields the keys at which two buckets do; false where nobody wants more.
+func differ[V keyed](a, b []V, yield func(ServiceKey) bool) bool {
+	if len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0]) {
+		return true // nobody writes into a bucket that was handed on
+	}
+	for _, value := range a {
+		key := value.service()
+		if at := find(b, key); (at < 0 || b[at] != value) && !yield(key) {
+			return false
+		}
+	}
+	for _, value := range b {
+		if key := value.service(); find(a, key) < 0 && !yield(key) {
+			return false
+		}
+	}
+	return true
+}
+
 // set returns a bucket with one value set; the old bucket stays as it is.
 func set[V keyed](bucket []V, key ServiceKey, value V) []V {
 	var none V
