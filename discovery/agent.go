@@ -252,7 +252,7 @@ func (a *Agent) Run(ctx context.Context) error {
 func (a *Agent) work(ctx context.Context, group *errgroup.Group, own *watch.Cluster) {
 	writes := &derived.Writer{
 		Cluster: a.cluster, View: a.view, Blind: a.blind, Own: a.own, Sidecars: a.publisher == nil, Prefer: a.Settings.Prefer, Families: a.families, Log: a.Log,
-		Wakes: []<-chan struct{}{a.loop.subscribe(), a.cluster.Changed()},
+		Wakes: []<-chan struct{}{a.loop.subscribe()},
 	}
 	shows := &status.Writer{
 		Client: a.dynamic, Members: a.statuses, Wake: a.loop.subscribe(), Log: a.Log,

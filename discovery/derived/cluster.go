@@ -3,15 +3,14 @@ package derived
 import (
 	"context"
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 	"sync"
 
-	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	corelisters "k8s.io/client-go/listers/core/v1"
@@ -20,6 +19,7 @@ import (
 
 	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
 	"github.com/eastwest-mesh/eastwest/discovery/model"
+	"github.com/eastwest-mesh/eastwest/internal/dirty"
 )
 
 // Cluster is what of our own is in this cluster, as seen by every replica: derived
@@ -28,17 +28,23 @@ type Cluster struct {
 	kube      kubernetes.Interface
 	factories []informers.SharedInformerFactory
 	services  corelisters.ServiceLister
-	slices    discoverylisters.EndpointSliceLister
+	slices    cache.Indexer
+	// ours are what derived Services are made of: these, their slices and Endpoints.
+	ours      []cache.Indexer
 	endpoints corelisters.EndpointsLister
 	gateways  discoverylisters.EndpointSliceLister
 	spaces    corelisters.NamespaceLister
 	synced    []cache.InformerSynced
+	// due are the derived Services for the Writer to look at, by their names; one without
+	// a name is all of a namespace.
+	due *dirty.Set[types.NamespacedName]
 
 	// mu guards what is below.
-	mu    sync.Mutex
-	known bool
-	ports map[model.PortKey]uint16
-	wakes []chan struct{}
+	mu      sync.Mutex
+	known   bool
+	holders *holders
+	wakes   []chan struct{}
+	touched []*dirty.Set[model.ServiceKey]
 }
 
 // GatewayService names the Service of the local gateway.
@@ -56,19 +62,27 @@ func NewCluster(kube kubernetes.Interface, gateway GatewayService) *Cluster {
 	c := &Cluster{
 		kube: kube, factories: []informers.SharedInformerFactory{derived, local, all},
 		services:  derived.Core().V1().Services().Lister(),
-		slices:    derived.Discovery().V1().EndpointSlices().Lister(),
+		slices:    derived.Discovery().V1().EndpointSlices().Informer().GetIndexer(),
 		endpoints: derived.Core().V1().Endpoints().Lister(),
 		gateways:  local.Discovery().V1().EndpointSlices().Lister(),
 		spaces:    all.Core().V1().Namespaces().Lister(),
+		due:       dirty.New[types.NamespacedName](make(chan struct{}, 1)), holders: newHolders(),
 	}
-	handler := cache.ResourceEventHandlerFuncs{
-		AddFunc: func(any) { c.refresh() }, UpdateFunc: func(any, any) { c.refresh() }, DeleteFunc: func(any) { c.refresh() },
+	c.ours = []cache.Indexer{derived.Core().V1().Services().Informer().GetIndexer(), derived.Core().V1().Endpoints().Informer().GetIndexer(), c.slices}
+	if err := c.slices.AddIndexers(cache.Indexers{byOwner: ownerIndex}); err != nil {
+		panic(err) // only of an index with objects in it
 	}
-	for _, informer := range []cache.SharedIndexInformer{
-		derived.Core().V1().Services().Informer(), derived.Core().V1().Endpoints().Informer(), derived.Discovery().V1().EndpointSlices().Informer(),
-		local.Discovery().V1().EndpointSlices().Informer(), all.Core().V1().Namespaces().Informer(),
+	for _, one := range []struct {
+		informer cache.SharedIndexInformer
+		tell     func(seen []metav1.Object)
+	}{
+		{derived.Core().V1().Services().Informer(), c.onServices},
+		{derived.Core().V1().Endpoints().Informer(), c.onEndpoints},
+		{derived.Discovery().V1().EndpointSlices().Informer(), c.onSlices},
+		{local.Discovery().V1().EndpointSlices().Informer(), c.onGateways},
+		{all.Core().V1().Namespaces().Informer(), c.onNamespaces},
 	} {
-		registration, err := informer.AddEventHandler(handler)
+		registration, err := one.informer.AddEventHandler(telling(one.tell))
 		if err != nil {
 			panic(err) // only of an informer that was stopped
 		}
@@ -90,10 +104,7 @@ func (c *Cluster) Run(ctx context.Context) error {
 		factory.StartWithContext(ctx)
 	}
 	if cache.WaitForCacheSync(ctx.Done(), c.synced...) {
-		c.mu.Lock()
-		c.known = true
-		c.mu.Unlock()
-		c.refresh()
+		c.begin()
 	}
 	<-ctx.Done()
 	for _, factory := range c.factories {
@@ -102,47 +113,34 @@ func (c *Cluster) Run(ctx context.Context) error {
 	return nil
 }
 
-// Changed returns a channel that gets a value when anything has changed. It must
-// be called before Run.
+// Changed returns a channel that gets a value when a derived Service or a namespace has
+// changed: ports of the gateway, addresses, or where objects can be made. It must be
+// called before Run.
 func (c *Cluster) Changed() <-chan struct{} {
 	wake := make(chan struct{}, 1)
 	c.wakes = append(c.wakes, wake)
 	return wake
 }
 
+// Touched returns a set that gets the services whose derived Service has changed, and
+// for a namespace that came or went a key without a name. It must be called before Run.
+func (c *Cluster) Touched() *dirty.Set[model.ServiceKey] {
+	set := dirty.New[model.ServiceKey](make(chan struct{}, 1))
+	c.touched = append(c.touched, set)
+	return set
+}
+
 // Ports are the ports of the gateway that lead to ports of services; false before
 // they have been read. The map must not be changed.
 func (c *Cluster) Ports() (map[model.PortKey]uint16, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.ports, c.known
+	seen, known := c.holding()
+	return seen.ports, known
 }
 
-// refresh reads the ports anew and wakes who waits.
-func (c *Cluster) refresh() {
+func (c *Cluster) holding() (*holding, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.known {
-		return
-	}
-	ports := map[model.PortKey]uint16{}
-	list, err := c.services.List(labels.Everything())
-	if err != nil {
-		return // a lister of an informer never fails
-	}
-	for _, object := range list {
-		maps.Copy(ports, portsOf(object))
-	}
-	ports = held(ports, c.ports)
-	if !maps.Equal(ports, c.ports) {
-		c.ports = ports
-	}
-	for _, wake := range c.wakes {
-		select {
-		case wake <- struct{}{}:
-		default:
-		}
-	}
+	return c.holders.now(), c.known
 }
 
 // gatewayPods are the addresses of the local gateway's ready pods.
@@ -188,5 +186,5 @@ func (c *Cluster) Address(key model.ServiceKey) (name string, addresses []netip.
 // only where it exists, and nothing can be made in one that is going.
 func (c *Cluster) HasNamespace(name string) bool {
 	namespace, err := c.spaces.Get(name)
-	return err == nil && namespace.Status.Phase != corev1.NamespaceTerminating && namespace.DeletionTimestamp == nil
+	return err == nil && usable(namespace)
 }

@@ -5,7 +5,6 @@ package derived
 import (
 	"context"
 
-	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	applycorev1 "k8s.io/client-go/applyconfigurations/core/v1"
 	applydiscoveryv1 "k8s.io/client-go/applyconfigurations/discovery/v1"
@@ -78,19 +77,6 @@ func (w *Writer) applyEndpoints(ctx context.Context, wanted *applycorev1.Endpoin
 	}
 	_, err = w.Cluster.kube.CoreV1().Endpoints(namespace).Apply(ctx, wanted, applyOptions)
 	return described("apply Endpoints", namespace, name, err)
-}
-
-// pruneEndpoints deletes those that are not wanted any more.
-func (w *Writer) pruneEndpoints(ctx context.Context, list []*corev1.Endpoints, keep map[string]bool, complete bool) []error {
-	var failures []error
-	for _, one := range list {
-		if keep[endpointsID(one.Namespace, one.Name)] || !keep[ownerID(one.Namespace, one.Name)] && !complete {
-			continue
-		}
-		err := w.Cluster.kube.CoreV1().Endpoints(one.Namespace).Delete(ctx, one.Name, onlyThis(one))
-		failures = append(failures, gone("delete Endpoints", one.Namespace, one.Name, err))
-	}
-	return failures
 }
 
 func endpointsID(namespace, name string) string { return "endpoints " + namespace + "/" + name }

@@ -69,8 +69,26 @@ func TestWhoeverHasAPortKeepsIt(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := held(tc.claims, tc.before); fmt.Sprint(got) != fmt.Sprint(tc.want) {
-				t.Errorf("got %v, want %v", got, tc.want)
+			orders := [][]model.PortKey{{a, b, c}, {c, b, a}}
+			if tc.before == nil {
+				orders = orders[:1] // as a Cluster begins
+			}
+			for _, order := range orders {
+				holders := newHolders()
+				claim := func(from map[model.PortKey]uint16) {
+					for _, key := range order {
+						claims := map[model.PortKey]uint16{key: from[key]}
+						if from[key] == 0 {
+							claims = nil
+						}
+						holders.claim(types.NamespacedName{Name: key.Service.Name}, claims)
+					}
+				}
+				claim(tc.before)
+				claim(tc.claims)
+				if got := holders.now().ports; fmt.Sprint(got) != fmt.Sprint(tc.want) {
+					t.Errorf("got %v, want %v", got, tc.want)
+				}
 			}
 		})
 	}

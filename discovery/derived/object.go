@@ -179,9 +179,8 @@ func ownerOf(slice *discoveryv1.EndpointSlice) string {
 // portsOf reads which ports of the gateway a derived Service of ours holds. Ports
 // outside the range were set by somebody else, and are not believed.
 func portsOf(object *corev1.Service) map[model.PortKey]uint16 {
-	name := object.Annotations[v1alpha1.AnnotationService]
-	key := model.ServiceKey{Namespace: object.Namespace, Name: name}
-	if object.Name != Name(key) || object.Annotations[throughAnnotation] != "gateway" {
+	key, ours := serviceOf(object)
+	if !ours || object.Annotations[throughAnnotation] != "gateway" {
 		return nil
 	}
 	ports := map[model.PortKey]uint16{}
@@ -192,6 +191,13 @@ func portsOf(object *corev1.Service) map[model.PortKey]uint16 {
 		}
 	}
 	return ports
+}
+
+// serviceOf is what a derived Service stands for; false where it says so of another one
+// than its name does, or nothing.
+func serviceOf(object metav1.Object) (model.ServiceKey, bool) {
+	key := model.ServiceKey{Namespace: object.GetNamespace(), Name: object.GetAnnotations()[v1alpha1.AnnotationService]}
+	return key, object.GetName() == Name(key)
 }
 
 // less reports whether a service leads to less than its object does: no more to other

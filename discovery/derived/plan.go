@@ -3,19 +3,11 @@ package derived
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"strings"
 
 	"github.com/eastwest-mesh/eastwest/discovery/model"
-)
-
-// Ports of the gateway that lead to ports of services. They stay clear of the
-// ports of the gateway itself, and of the range of node ports.
-const (
-	firstPort = 20000
-	lastPort  = 29999
 )
 
 // service is a derived Service with its slices, as wanted.
@@ -60,13 +52,13 @@ type endpoint struct {
 	hostname string
 }
 
-// wanted is what the view asks for in the own cluster. The ports of the gateway
-// are those in use, and new ones for what has none. A port of a service for which
-// none is left is missing.
-func wanted(view *model.View, from vantage) []service {
-	free := newAllocator(from.used)
-	var list []service
-	for one := range view.Services.All() {
+// planned is what the view asks for under some names in the own cluster, in a fixed
+// order. The ports of the gateway are those in use, and new ones for what has none; starved
+// are services with a port for which none is left, which is missing.
+func planned(view *model.View, keys []model.ServiceKey, from vantage, free *allocator) (list []service, starved []model.ServiceKey) {
+	list = make([]service, 0, len(keys))
+	for _, key := range keys {
+		one := view.Services.Get(key)
 		if one.Type == model.Headless {
 			list = append(list, service{key: one.Key, headless: true, backends: podsOf(one)})
 			continue
@@ -77,9 +69,14 @@ func wanted(view *model.View, from vantage) []service {
 	// New ports are given out in a fixed order, so that a writer that takes over
 	// in between comes to the same result.
 	for i := range list {
-		list[i].allocate(free)
+		if !list[i].allocate(free) {
+			starved = append(starved, list[i].key)
+		}
 	}
-	return list
+	for i := range list {
+		free.remember(list[i].key, list[i].ports)
+	}
+	return list, starved
 }
 
 // vantage is where derived Services are written.
@@ -92,8 +89,6 @@ type vantage struct {
 	prefer model.Preference
 	// families are those that Services of this cluster can have, the preferred one first.
 	families []model.Family
-	// used are the ports of the local gateway that are taken.
-	used map[model.PortKey]uint16
 }
 
 // away reports whether a member's pods cannot be reached from here.
@@ -144,7 +139,7 @@ func derive(view *model.View, one *model.Service, from vantage, free *allocator)
 			if port.Protocol != model.TCP {
 				continue
 			}
-			wanted.target = free.used[model.PortKey{Service: one.Key, Number: port.Number}]
+			wanted.target = free.has(model.PortKey{Service: one.Key, Number: port.Number})
 		}
 		out.ports = append(out.ports, wanted)
 	}
@@ -156,11 +151,13 @@ func derive(view *model.View, one *model.Service, from vantage, free *allocator)
 	return out
 }
 
-func (s *service) allocate(free *allocator) {
+// allocate gives ports of the gateway to what has none. False: some are missing.
+func (s *service) allocate(free *allocator) bool {
 	if !s.gateway {
-		return
+		return true
 	}
 	kept := s.ports[:0]
+	wanted := len(s.ports)
 	for _, port := range s.ports {
 		if port.target == 0 {
 			port.target = free.take(model.PortKey{Service: s.key, Number: port.Number})
@@ -170,6 +167,7 @@ func (s *service) allocate(free *allocator) {
 		}
 	}
 	s.ports = kept
+	return len(kept) == wanted
 }
 
 // podsOf are the usable endpoints of all exporters, by exporter and the ports they
@@ -225,37 +223,4 @@ func merged(list []backend) []backend {
 		out[i].endpoints = slices.CompactFunc(out[i].endpoints, func(a, b endpoint) bool { return a.Addr == b.Addr })
 	}
 	return out
-}
-
-// allocator gives out ports of the gateway.
-type allocator struct {
-	used  map[model.PortKey]uint16
-	taken map[uint16]bool
-	next  uint16
-}
-
-// newAllocator starts from what is in use. Of two services that claim one port,
-// which only an edit from outside can bring about, the later one loses it.
-func newAllocator(used map[model.PortKey]uint16) *allocator {
-	a := &allocator{used: map[model.PortKey]uint16{}, taken: map[uint16]bool{}, next: firstPort}
-	maps.Copy(a.used, used)
-	for _, key := range slices.SortedFunc(maps.Keys(used), model.PortKey.Compare) {
-		if a.taken[used[key]] {
-			delete(a.used, key)
-			continue
-		}
-		a.taken[used[key]] = true
-	}
-	return a
-}
-
-// take gives out the lowest port that nobody has; 0 where none is left.
-func (a *allocator) take(key model.PortKey) uint16 {
-	for ; a.next <= lastPort; a.next++ {
-		if !a.taken[a.next] {
-			a.taken[a.next], a.used[key] = true, a.next
-			return a.next
-		}
-	}
-	return 0
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/eastwest-mesh/eastwest/discovery/model"
 )
@@ -45,6 +46,21 @@ var (
 	tcp   = []model.Port{{Name: "tcp", Number: 80}}
 )
 
+// wanted is what a view asks for where some ports are claimed.
+func wanted(all *model.View, from vantage, used ...map[model.PortKey]uint16) []service {
+	free, claimed := newAllocator(), newHolders()
+	for _, claims := range used {
+		claimed.claim(types.NamespacedName{Name: "all"}, claims)
+	}
+	free.seen = claimed.now()
+	var keys []model.ServiceKey
+	for one := range all.Services.All() {
+		keys = append(keys, one.Key)
+	}
+	list, _ := planned(all, keys, from, free)
+	return list
+}
+
 // targets are the ports of the gateway by service and port.
 func targets(list []service) map[model.PortKey]uint16 {
 	out := map[model.PortKey]uint16{}
@@ -79,7 +95,7 @@ func TestPortsStay(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			before := maps.Clone(tc.used)
-			if diff := cmp.Diff(tc.want, targets(wanted(both, vantage{own: own, used: tc.used}))); diff != "" {
+			if diff := cmp.Diff(tc.want, targets(wanted(both, vantage{own: own}, tc.used))); diff != "" {
 				t.Errorf("-want +got\n%s", diff)
 			}
 			if !maps.Equal(before, tc.used) {

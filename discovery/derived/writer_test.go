@@ -40,7 +40,7 @@ func newRig(t *testing.T) *rig {
 	r := &rig{kube: testapi.Client(t), wake: make(chan struct{}, 1)}
 	cluster := NewCluster(r.kube, GatewayService{Namespace: "default", Name: "gateway-" + strings.ToLower(t.Name())})
 	writer := &Writer{
-		Cluster: cluster, Own: "east", Families: []model.Family{model.IPv4, model.IPv6}, Log: slog.New(slog.DiscardHandler), Wakes: []<-chan struct{}{r.wake, cluster.Changed()},
+		Cluster: cluster, Own: "east", Families: []model.Family{model.IPv4, model.IPv6}, Log: slog.New(slog.DiscardHandler), Wakes: []<-chan struct{}{r.wake},
 		View: func() (*model.View, bool) {
 			now := r.current.Load()
 			if now == nil {

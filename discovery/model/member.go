@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"strconv"
 )
@@ -36,6 +37,14 @@ type Member struct {
 	State        State
 	// Demoted members are used only where nobody else has an endpoint.
 	Demoted bool
+}
+
+// SamePlaces reports whether there are the same members, on the same networks and in the
+// same regions: what services are reached through depends on nothing else of them.
+func SamePlaces(a, b map[MemberName]*Member) bool {
+	return maps.EqualFunc(a, b, func(one, other *Member) bool {
+		return one == other || one.Name == other.Name && one.Network == other.Network && one.Region == other.Region
+	})
 }
 
 // HostPort is an address that peers dial.

@@ -45,7 +45,7 @@ func pathOf(one metav1.Object) string {
 		if !strings.Contains(typed.GetAPIVersion(), "/") {
 			group = "/api/"
 		}
-		return group + typed.GetAPIVersion() + "/" + strings.ToLower(typed.GetKind()) + "s"
+		return group + typed.GetAPIVersion() + "/" + strings.TrimSuffix(strings.ToLower(typed.GetKind()), "s") + "s"
 	}
 	return ExportPath
 }
