@@ -106,12 +106,12 @@ func (d *answerer) repack() {
 	}
 }
 
-// unnamed is how many endpoints of a service have no name of their own.
-func (d *answerer) unnamed(key model.ServiceKey) int {
+// unnamed is how many endpoints of services have no name of their own.
+func (d *answerer) unnamed() map[model.ServiceKey]int {
 	if zone := d.server.Zone(); zone != nil {
-		return zone.Omitted(key)
+		return zone.Omitted()
 	}
-	return 0
+	return nil
 }
 
 // counted is the server and its zone as monitoring sees them.

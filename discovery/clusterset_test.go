@@ -42,11 +42,11 @@ func TestUnnamedEndpointsAreTold(t *testing.T) {
 		Members: map[model.MemberName]*model.Member{member: {Name: member}}, Services: model.Services{}.With(map[model.ServiceKey]*model.Service{key: service}),
 	}
 	d := &answerer{server: dns.New(dns.Options{})}
-	if d.unnamed(key) != 0 || d.counted().Services != 0 {
+	if d.unnamed()[key] != 0 || d.counted().Services != 0 {
 		t.Error("something is told without a zone")
 	}
 	d.server.Set(dns.Make(nil, dns.Source{View: view, Namespace: func(string) bool { return true }}, nil))
-	if got := d.unnamed(key); got != 1 {
+	if got := d.unnamed()[key]; got != 1 {
 		t.Errorf("%d endpoints have no name, want 1", got)
 	}
 	got := d.counted()

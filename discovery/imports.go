@@ -3,6 +3,7 @@ package discovery
 import (
 	"context"
 	"net/netip"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -20,20 +21,14 @@ func (a *Agent) importWriter() *mcs.Writer {
 				return a.cluster.Address(key)
 			}}
 			if a.answers != nil {
-				from.Unnamed = a.answers.unnamed
+				from.Unnamed = a.answers.unnamed()
 			}
 			return from
 		},
-		Unsettled: func(key model.ServiceKey) bool {
-			state := a.loop.State()
-			if state == nil {
-				return true
-			}
-			_, fresh := state.Unsettled[key]
-			return fresh
-		},
-		Off: !a.Settings.File.MCS.On(), Foreign: a.Settings.File.MCS.Foreign,
-		Wakes: []<-chan struct{}{a.loop.subscribe(), a.cluster.Changed()}, Log: a.Log,
+		Unsettled: func() map[model.ServiceKey]time.Time { return a.loop.State().Unsettled }, // where there is a view there is a state
+		Touched:   a.cluster.Touched(),
+		Off:       !a.Settings.File.MCS.On(), Foreign: a.Settings.File.MCS.Foreign,
+		Wakes: []<-chan struct{}{a.loop.subscribe()}, Log: a.Log,
 	}
 	if a.answers != nil {
 		out.Wakes = append(out.Wakes, a.answers.made)
@@ -43,15 +38,9 @@ func (a *Agent) importWriter() *mcs.Writer {
 
 // exportProblems are what is wrong with exports of the own cluster.
 func (a *Agent) exportProblems() map[model.ServiceKey]mcs.Problem {
-	all, _ := a.members.standings()
 	out := map[model.ServiceKey]mcs.Problem{}
-	for i := range all {
-		if !all[i].own {
-			continue
-		}
-		for _, one := range all[i].Problems {
-			out[one.Service] = mcs.Problem{Reason: one.Reason, Message: one.Message, Withheld: one.Withheld}
-		}
+	for _, one := range a.members.exportProblems() {
+		out[one.Service] = mcs.Problem{Reason: one.Reason, Message: one.Message, Withheld: one.Withheld}
 	}
 	return out
 }

@@ -178,6 +178,21 @@ func (m *members) Problems(problems []member.Problem) {
 	}
 }
 
+// exportProblems are what is wrong with what the own cluster exports; nothing before the
+// records have been read.
+func (m *members) exportProblems() []watch.Problem {
+	if _, known := m.names(); !known {
+		return nil
+	}
+	m.mu.Lock()
+	own := m.clusters[model.MemberName(m.own.Name)]
+	m.mu.Unlock()
+	if own == nil {
+		return nil
+	}
+	return own.Problems() // outside of the lock, as in standings
+}
+
 // config is how a member is reached now; false where there is none of that name.
 func (m *members) config(name model.MemberName) (*rest.Config, bool) {
 	m.mu.Lock()

@@ -10,8 +10,8 @@ import (
 	"github.com/eastwest-mesh/eastwest/discovery/model"
 )
 
-// situation is what a pass is made from, beside the objects of the cluster.
-type situation struct {
+// basis is what a pass is made from, beside the objects of the cluster.
+type basis struct {
 	view            *model.View
 	complete, blind bool
 	// gateways are the addresses of the local gateway's pods.
@@ -20,7 +20,7 @@ type situation struct {
 
 // concernsAll reports whether something is another than before that concerns all
 // services.
-func (s *situation) concernsAll(before *situation) bool {
+func (s *basis) concernsAll(before *basis) bool {
 	return before == nil || s.complete != before.complete || s.blind != before.blind ||
 		!slices.Equal(s.gateways, before.gateways) || !model.SamePlaces(s.view.Members, before.view.Members)
 }
@@ -32,7 +32,7 @@ func derivedName(key model.ServiceKey) types.NamespacedName {
 // take is what a pass looks at: the derived Services of what differs between the view of
 // the last pass and this one, and those that were touched; or all. What is taken and
 // not brought to what it shall be must be put back.
-func (w *Writer) take(now *situation) map[types.NamespacedName]struct{} {
+func (w *Writer) take(now *basis) map[types.NamespacedName]struct{} {
 	last := w.last
 	w.last = now
 	if now.concernsAll(last) {

@@ -31,7 +31,7 @@ func (m *memory) looked(t *testing.T) string {
 		t.Fatal(err)
 	}
 	var names []string
-	for at := range m.writer.take(&situation{view: current, complete: complete, blind: m.blind, gateways: gateways}) {
+	for at := range m.writer.take(&basis{view: current, complete: complete, blind: m.blind, gateways: gateways}) {
 		if key, exported := m.writer.names[at]; exported {
 			names = append(names, key.Name)
 		} else if at.Name != "" {

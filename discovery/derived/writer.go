@@ -36,7 +36,7 @@ type Writer struct {
 	Log    *slog.Logger
 
 	// last is what the last pass was made from; nil before there was one.
-	last *situation
+	last *basis
 	// names are the services of its view by the names of their derived Services.
 	names map[types.NamespacedName]model.ServiceKey
 	free  *allocator
@@ -114,7 +114,7 @@ func (w *Writer) Once(ctx context.Context) error {
 	}
 	blind := w.Blind != nil && w.Blind()
 	complete = complete && !blind // one may have changed since the other was asked for
-	now := &situation{view: view, complete: complete, blind: blind, gateways: gateways}
+	now := &basis{view: view, complete: complete, blind: blind, gateways: gateways}
 	due := w.take(now)
 	keep := map[string]bool{}
 	var failures []error

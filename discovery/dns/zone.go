@@ -41,6 +41,8 @@ type Zone struct {
 	// spaces are the namespaces with a service, by name.
 	spaces map[string]*space
 	count  int
+	// omitted are the endpoints without a name of their own, where a service has any.
+	omitted map[model.ServiceKey]int
 }
 
 // space holds the services of a namespace.
@@ -118,6 +120,7 @@ func (z *Zone) change(changes map[model.ServiceKey]*entry) {
 	if z.spaces == nil {
 		z.spaces = map[string]*space{}
 	}
+	z.omit(changes)
 	copied := map[string]*space{}
 	for key, made := range changes {
 		in := copied[key.Namespace]
@@ -179,11 +182,29 @@ func (z *Zone) Size() Size {
 	return out
 }
 
-// Omitted is how many endpoints of a service have no name of their own, since it would
-// be longer than DNS allows.
-func (z *Zone) Omitted(key model.ServiceKey) int {
-	if found := z.get(key); found != nil {
-		return found.omitted
+// Omitted is how many endpoints of services have no name of their own, since it would be
+// longer than DNS allows; of a service that is not there all have one. It must not be
+// changed.
+func (z *Zone) Omitted() map[model.ServiceKey]int { return z.omitted }
+
+// omit notes what changes omit, in a copy where that is something else.
+func (z *Zone) omit(changes map[model.ServiceKey]*entry) {
+	copied := false
+	for key, made := range changes {
+		count := 0
+		if made != nil {
+			count = made.omitted
+		}
+		if z.omitted[key] == count {
+			continue
+		}
+		if !copied {
+			before := z.omitted
+			z.omitted, copied = make(map[model.ServiceKey]int, len(before)+1), true
+			maps.Copy(z.omitted, before)
+		}
+		if z.omitted[key] = count; count == 0 {
+			delete(z.omitted, key)
+		}
 	}
-	return 0
 }

@@ -285,8 +285,8 @@ func TestNamesFitOrAreOmitted(t *testing.T) {
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("names (-want +got):\n%s", diff)
 			}
-			if zone.Omitted(key) != tc.omitted || zone.Size().Omitted != tc.omitted {
-				t.Errorf("omitted are %d and %d in all, want %d", zone.Omitted(key), zone.Size().Omitted, tc.omitted)
+			if zone.Omitted()[key] != tc.omitted || zone.Size().Omitted != tc.omitted {
+				t.Errorf("omitted are %d and %d in all, want %d", zone.Omitted()[key], zone.Size().Omitted, tc.omitted)
 			}
 		})
 	}

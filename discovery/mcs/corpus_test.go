@@ -59,7 +59,7 @@ func TestCorpus(t *testing.T) {
 			from := Vantage{Own: view.Members[asked.Own], Families: asked.Families, Sidecars: asked.Sidecars, Derived: func(model.ServiceKey) (string, []netip.Addr) {
 				return "derived-x", asked.Addresses
 			}}
-			from.Unnamed = func(model.ServiceKey) int { return asked.Unnamed }
+			from.Unnamed = map[model.ServiceKey]int{shop: asked.Unnamed}
 			wanted := importOf(view, service, from)
 			for _, d := range dialects {
 				out["import."+d.group+".yaml"] = shown(t, func() (*unstructured.Unstructured, error) {

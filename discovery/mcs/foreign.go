@@ -10,29 +10,44 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
+	"github.com/eastwest-mesh/eastwest/discovery/model"
 )
 
 // owner is who else owns a dialect here: whom the configuration names, else whoever
 // writes imports of it. Two controllers would undo each other's work.
-func (w *Writer) owner(of *dialect, in *objects) (string, error) {
+func (w *Writer) owner(of *dialect, in *objects) string {
 	for _, one := range w.Foreign {
 		if one.Group == of.group {
-			return one.Owner, nil
+			return one.Owner
 		}
 	}
 	if in == nil || !in.known() {
-		return "", nil
+		return ""
 	}
-	have, err := in.list(ofImports)
-	if err != nil {
-		return "", err
+	return strings.Join(slices.Sorted(maps.Keys(in.owners)), ", ")
+}
+
+// notice finds out who wrote imports.
+func (o *objects) notice(keys map[model.ServiceKey]struct{}) {
+	for key := range keys {
+		writer := ""
+		if one := o.get(ofImports, key); one != nil {
+			writer = foreignWriter(one)
+		}
+		before := o.foreign[key]
+		if writer == before {
+			continue
+		}
+		if delete(o.foreign, key); before != "" {
+			if o.owners[before]--; o.owners[before] == 0 {
+				delete(o.owners, before)
+			}
+		}
+		if writer != "" {
+			o.foreign[key] = writer
+			o.owners[writer]++
+		}
 	}
-	owners := map[string]bool{}
-	for _, one := range have {
-		owners[foreignWriter(one)] = true
-	}
-	delete(owners, "")
-	return strings.Join(slices.Sorted(maps.Keys(owners)), ", "), nil
 }
 
 // foreignWriter names the controller that wrote an import; empty where it is none that
@@ -59,26 +74,18 @@ func foreignWriter(one *unstructured.Unstructured) string {
 	return ""
 }
 
-// withdraw takes back all that is ours in a dialect. Where it is ours to say, exports
-// are marked as ones that count for nobody: other members see them, too.
-func (w *Writer) withdraw(ctx context.Context, in *objects, mark bool) error {
-	imports, err := in.list(ofImports)
-	if err != nil {
-		return err
-	}
-	exports, err := in.list(ofExports)
-	if err != nil {
-		return err
-	}
+// withdraw takes back what is ours under one name in a dialect. Where it is ours to say,
+// exports are marked as ones that count for nobody: other members see them, too.
+func (w *Writer) withdraw(ctx context.Context, in *objects, key model.ServiceKey, mark bool) error {
 	var failures []error
-	for _, one := range imports {
-		if ours(one) {
-			failures = append(failures, in.remove(ctx, one))
-		} else {
-			failures = append(failures, notGoing(in.release(ctx, ofImports, one)))
-		}
+	switch one := in.get(ofImports, key); {
+	case one == nil:
+	case ours(one):
+		failures = append(failures, in.remove(ctx, one))
+	default:
+		failures = append(failures, notGoing(in.release(ctx, ofImports, one)))
 	}
-	for _, one := range exports {
+	if one := in.get(ofExports, key); one != nil {
 		failures = append(failures, notGoing(in.release(ctx, ofExports, one)), notGoing(in.unrecord(ctx, one, mark)))
 	}
 	return errors.Join(failures...)

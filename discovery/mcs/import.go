@@ -47,9 +47,9 @@ type Vantage struct {
 	// Derived is the Service that stands for a service in this cluster, and its
 	// addresses; no addresses where it has none yet.
 	Derived func(model.ServiceKey) (name string, addresses []netip.Addr)
-	// Unnamed is how many endpoints of a service have no name of their own; nil where
-	// names are not answered.
-	Unnamed func(model.ServiceKey) int
+	// Unnamed is how many endpoints of services have no name of their own, where there
+	// are any.
+	Unnamed map[model.ServiceKey]int
 	// Families are those that Services of this cluster can have.
 	Families []model.Family
 	// Sidecars is true where sidecars reach other networks, and no gateway of ours
@@ -167,10 +167,7 @@ func (i *Import) reachable(view *model.View, service *model.Service, from Vantag
 
 // namesIncomplete is the condition NamesIncomplete; false where it does not apply.
 func (i *Import) namesIncomplete(from Vantage) (condition metav1.Condition, applies bool) {
-	if from.Unnamed == nil {
-		return condition, false
-	}
-	count := from.Unnamed(i.Key)
+	count := from.Unnamed[i.Key]
 	return metav1.Condition{
 		Type: NamesIncomplete, Status: metav1.ConditionTrue, Reason: "NameTooLong",
 		Message: fmt.Sprintf("endpoints without a name of their own, which would be longer than DNS allows: %d; the import's own name leads to them, too", count),

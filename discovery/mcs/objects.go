@@ -2,23 +2,20 @@ package mcs
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"slices"
 	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/dynamic/dynamicinformer"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/eastwest-mesh/eastwest/discovery/model"
+	"github.com/eastwest-mesh/eastwest/internal/dirty"
 )
 
 // served is the version in which a dialect is served with both of its kinds; empty
@@ -54,6 +51,14 @@ type objects struct {
 	seen    [2]cache.GenericLister
 	synced  []cache.InformerSynced
 	close   func()
+	// due are the services whose import and export are to be looked at; one without a
+	// name is all of a namespace.
+	due *dirty.Set[model.ServiceKey]
+	// foreign are imports that another controller wrote, by its name; owners counts them.
+	foreign map[model.ServiceKey]string
+	owners  map[string]int
+	// stance is that of the last pass.
+	stance stance
 }
 
 // Places in objects.seen.
@@ -62,21 +67,26 @@ const (
 	ofExports
 )
 
-// watch begins to keep up the objects of a dialect. Changed is called after every
-// change.
-func (d *dialect) watch(ctx context.Context, client dynamic.Interface, version string, changed func()) (*objects, error) {
+// watch begins to keep up the objects of a dialect. Wake gets a value after every change.
+func (d *dialect) watch(ctx context.Context, client dynamic.Interface, version string, wake chan struct{}) (*objects, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	factory := dynamicinformer.NewDynamicSharedInformerFactory(client, 0)
-	out := &objects{dialect: d, version: version, client: client}
+	out := &objects{
+		dialect: d, version: version, client: client, due: dirty.New[model.ServiceKey](wake),
+		foreign: map[model.ServiceKey]string{}, owners: map[string]int{},
+	}
 	var group sync.WaitGroup
 	out.close = func() {
 		cancel()
 		factory.Shutdown()
 		group.Wait()
 	}
-	handler := cache.ResourceEventHandlerFuncs{
-		AddFunc: func(any) { changed() }, UpdateFunc: func(any, any) { changed() }, DeleteFunc: func(any) { changed() },
+	changed := func(one any) {
+		if name, err := cache.DeletionHandlingObjectToName(one); err == nil {
+			out.due.Add(model.ServiceKey{Namespace: name.Namespace, Name: name.Name})
+		}
 	}
+	handler := cache.ResourceEventHandlerFuncs{AddFunc: changed, UpdateFunc: func(_, one any) { changed(one) }, DeleteFunc: changed}
 	for i, resource := range []schema.GroupVersionResource{ofImports: d.imports(version), ofExports: d.exports(version)} {
 		informer := factory.ForResource(resource)
 		registration, err := informer.Informer().AddEventHandler(handler)
@@ -89,7 +99,7 @@ func (d *dialect) watch(ctx context.Context, client dynamic.Interface, version s
 	factory.Start(ctx.Done())
 	group.Go(func() {
 		if cache.WaitForCacheSync(ctx.Done(), out.synced...) {
-			changed() // nobody says so where there is nothing
+			out.due.Add() // nobody says so where there is nothing
 		}
 	})
 	return out, nil
@@ -105,89 +115,28 @@ func (o *objects) known() bool {
 	return true
 }
 
-// list is all imports, or all exports, by name.
-func (o *objects) list(which int) (map[model.ServiceKey]*unstructured.Unstructured, error) {
-	all, err := o.seen[which].List(labels.Everything())
+// get is one import or export; nil where there is none.
+func (o *objects) get(which int, key model.ServiceKey) *unstructured.Unstructured {
+	found, err := o.seen[which].ByNamespace(key.Namespace).Get(key.Name)
 	if err != nil {
-		return nil, fmt.Errorf("list objects of %s: %w", o.group, err)
+		return nil // an informer's lister knows no other failure
 	}
-	out := make(map[model.ServiceKey]*unstructured.Unstructured, len(all))
-	for _, one := range all {
-		if object, ok := one.(*unstructured.Unstructured); ok {
-			out[model.ServiceKey{Namespace: object.GetNamespace(), Name: object.GetName()}] = object
+	object, _ := found.(*unstructured.Unstructured)
+	return object
+}
+
+// keys adds the names of all imports and exports, in one namespace, or in all where it
+// has no name.
+func (o *objects) keys(namespace string, into map[model.ServiceKey]struct{}) {
+	for _, from := range o.seen {
+		all, err := from.ByNamespace(namespace).List(labels.Everything())
+		if err != nil {
+			return // as above
+		}
+		for _, one := range all {
+			if object, ok := one.(*unstructured.Unstructured); ok {
+				into[model.ServiceKey{Namespace: object.GetNamespace(), Name: object.GetName()}] = struct{}{}
+			}
 		}
 	}
-	return out, nil
-}
-
-// apply writes what is ours of an object, or of its status.
-func (o *objects) apply(ctx context.Context, which int, object *unstructured.Unstructured, subresources ...string) error {
-	resource := o.imports(o.version)
-	if which == ofExports {
-		resource = o.exports(o.version)
-	}
-	namespace, name := object.GetNamespace(), object.GetName()
-	_, err := o.client.Resource(resource).Namespace(namespace).Apply(ctx, name, object, metav1.ApplyOptions{FieldManager: manager, Force: true}, subresources...)
-	if err != nil {
-		return fmt.Errorf("apply %s %s/%s: %w", object.GetKind(), namespace, name, err)
-	}
-	return nil
-}
-
-// unseen is a version that no object has: what is applied with it is made, or refused
-// where there is one of its name.
-const unseen = "1"
-
-// applySeen writes what is ours of an import that is still as it was seen; nil: that
-// was not there. Otherwise it is refused as a conflict, so that one that somebody else
-// made meanwhile is not taken over.
-func (o *objects) applySeen(ctx context.Context, object, seen *unstructured.Unstructured) error {
-	version := unseen
-	if seen != nil {
-		version = seen.GetResourceVersion()
-	}
-	object.SetResourceVersion(version)
-	return o.apply(ctx, ofImports, object)
-}
-
-// annotate sets an annotation of an export that was seen; nil takes it away. It is no
-// apply: that would make an export anew that was deleted meanwhile.
-func (o *objects) annotate(ctx context.Context, seen *unstructured.Unstructured, key string, value any) error {
-	namespace, name := seen.GetNamespace(), seen.GetName()
-	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
-		"uid": seen.GetUID(), "annotations": map[string]any{key: value},
-	}})
-	if err != nil {
-		return fmt.Errorf("encode a patch: %w", err)
-	}
-	_, err = o.client.Resource(o.exports(o.version)).Namespace(namespace).Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: manager})
-	if err != nil && !apierrors.IsConflict(err) {
-		return fmt.Errorf("patch ServiceExport %s/%s: %w", namespace, name, err)
-	}
-	return nil
-}
-
-// release gives up the status of an object as far as it is ours: whoever applies
-// nothing gives up all that he applied before.
-func (o *objects) release(ctx context.Context, which int, seen *unstructured.Unstructured) error {
-	if !slices.ContainsFunc(seen.GetManagedFields(), func(entry metav1.ManagedFieldsEntry) bool {
-		return entry.Manager == manager && entry.Subresource == "status"
-	}) {
-		return nil
-	}
-	nothing := &unstructured.Unstructured{}
-	nothing.SetGroupVersionKind(seen.GroupVersionKind())
-	nothing.SetNamespace(seen.GetNamespace())
-	nothing.SetName(seen.GetName())
-	return o.apply(ctx, which, nothing, "status")
-}
-
-// remove deletes the import that was seen, and no other of its name.
-func (o *objects) remove(ctx context.Context, seen *unstructured.Unstructured) error {
-	uid, namespace, name := seen.GetUID(), seen.GetNamespace(), seen.GetName()
-	err := o.client.Resource(o.imports(o.version)).Namespace(namespace).Delete(ctx, name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}})
-	if err == nil || apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
-		return nil
-	}
-	return fmt.Errorf("delete ServiceImport %s/%s: %w", namespace, name, err)
 }

@@ -28,8 +28,9 @@ func (w *Writer) Standing() (Standing, bool) {
 	return Standing{}, false
 }
 
-// stand keeps what Standing returns.
-func (w *Writer) stand(owned []v1alpha1.ForeignDialect, failed error) {
+// stand keeps what Standing returns. A refusal is said as long as it stands, though
+// passes in between do not try again what was refused.
+func (w *Writer) stand(owned []v1alpha1.ForeignDialect) {
 	said := Standing{Foreign: owned}
 	for i, one := range w.open {
 		foreign := func(other v1alpha1.ForeignDialect) bool { return other.Group == dialects[i].group }
@@ -37,8 +38,10 @@ func (w *Writer) stand(owned []v1alpha1.ForeignDialect, failed error) {
 			said.Unserved = append(said.Unserved, dialects[i].group)
 		}
 	}
-	if refused := forbidden(failed); refused != nil {
-		said.Denied = refused.Error()
+	for _, one := range w.failures() {
+		if refused := forbidden(one); refused != nil && (said.Denied == "" || refused.Error() < said.Denied) {
+			said.Denied = refused.Error()
+		}
 	}
 	w.said.Store(&said)
 }

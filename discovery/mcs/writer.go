@@ -4,20 +4,18 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 
 	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
 	"github.com/eastwest-mesh/eastwest/discovery/model"
+	"github.com/eastwest-mesh/eastwest/internal/dirty"
 )
 
 // Writer brings the imports, and the conditions of exports, to what the view asks
@@ -37,9 +35,12 @@ type Writer struct {
 	// in a namespace.
 	Vantage   func(own *model.Member) Vantage
 	Namespace func(name string) bool
-	// Unsettled reports whether it is not decided yet whose values hold for a name; then
-	// nobody is recorded. Nil: it is decided at once.
-	Unsettled func(model.ServiceKey) bool
+	// Unsettled are names of which it is not decided yet whose values hold; then nobody is
+	// recorded. Nil: it is decided at once.
+	Unsettled func() map[model.ServiceKey]time.Time
+	// Touched gets the services of which what Vantage says has changed beside the view and
+	// its Unnamed, and for a namespace that came or went a key without a name.
+	Touched *dirty.Set[model.ServiceKey]
 	// Off has nothing of ours be there: imports go, and exports are marked as ones that
 	// count for nobody.
 	Off bool
@@ -51,6 +52,8 @@ type Writer struct {
 
 	wake chan struct{}
 	open [2]*objects
+	// last is what the last pass was made from; nil before there was one.
+	last *basis
 	// said is what Standing returns; nil before it is known.
 	said atomic.Pointer[Standing]
 }
@@ -65,14 +68,15 @@ const (
 	again = 2 * time.Second
 )
 
-// Run writes until ctx ends: what it wrote stays.
+// Run writes until ctx ends: what it wrote stays. The next time it begins with everything.
 func (w *Writer) Run(ctx context.Context) {
 	w.wake = make(chan struct{}, 1)
 	var group sync.WaitGroup
-	for _, wake := range w.Wakes {
+	for _, wake := range append(slices.Clone(w.Wakes), w.Touched.Wake()) {
 		group.Go(func() { w.pass(ctx, wake) })
 	}
 	defer group.Wait()
+	defer w.Touched.AddAll()
 	defer w.closeAll()
 	ticker := time.NewTicker(look)
 	defer ticker.Stop()
@@ -86,11 +90,33 @@ func (w *Writer) Run(ctx context.Context) {
 			w.openServed(ctx)
 		case <-w.wake:
 		case <-failed:
+			failed = nil
+			w.retry()
 		}
-		failed = nil
 		if err := w.Once(ctx, time.Now()); err != nil && ctx.Err() == nil {
 			w.Log.Warn("write multi-cluster Services", "error", err)
+		}
+		if failed == nil && len(w.failures()) > 0 {
 			failed = time.After(again)
+		}
+	}
+}
+
+// failures are why something must be written again.
+func (w *Writer) failures() []error {
+	var all []error
+	for _, one := range w.open {
+		if one != nil {
+			all = append(all, one.due.Failures()...)
+		}
+	}
+	return all
+}
+
+func (w *Writer) retry() {
+	for _, one := range w.open {
+		if one != nil {
+			one.due.Retry()
 		}
 	}
 }
@@ -101,15 +127,11 @@ func (w *Writer) pass(ctx context.Context, from <-chan struct{}) {
 		case <-ctx.Done():
 			return
 		case <-from:
-			w.changed()
 		}
-	}
-}
-
-func (w *Writer) changed() {
-	select {
-	case w.wake <- struct{}{}:
-	default:
+		select {
+		case w.wake <- struct{}{}:
+		default:
+		}
 	}
 }
 
@@ -128,7 +150,7 @@ func (w *Writer) openServed(ctx context.Context) {
 		if version == "" || w.open[i] != nil {
 			continue
 		}
-		opened, err := one.watch(ctx, w.Client, version, w.changed)
+		opened, err := one.watch(ctx, w.Client, version, w.wake)
 		if err != nil {
 			w.Log.Warn("watch the multi-cluster Services API", "error", err)
 			continue
@@ -147,153 +169,62 @@ func (w *Writer) closeAll() {
 	}
 }
 
-// Once writes what differs now. What fails does not keep the rest from being
-// written.
-func (w *Writer) Once(ctx context.Context, now time.Time) error {
-	view, complete := w.View()
-	if view == nil || view.Members[w.Own] == nil {
+// Once writes what differs now, where something has changed. What fails does not keep
+// the rest from being written.
+func (w *Writer) Once(ctx context.Context, at time.Time) error {
+	now := w.now()
+	if now == nil {
 		return nil
 	}
+	due, all := w.take(now)
 	var failures []error
 	var owned []v1alpha1.ForeignDialect
 	for i, one := range w.open {
-		owner, err := w.owner(dialects[i], one)
+		known := one != nil && one.known()
+		var keys map[model.ServiceKey]struct{}
+		if known {
+			keys = one.take(now.view, due, all)
+			one.notice(keys)
+		}
+		owner := w.owner(dialects[i], one)
 		if owner != "" {
 			owned = append(owned, v1alpha1.ForeignDialect{Group: dialects[i].group, Owner: owner})
 		}
-		switch {
-		case err != nil:
-			failures = append(failures, err)
-		case one == nil || !one.known():
-		case w.Off || owner != "":
-			failures = append(failures, w.withdraw(ctx, one, owner == ""))
-		default:
-			failures = append(failures, w.writeImports(ctx, one, view, complete, metav1.NewTime(now)), w.writeExports(ctx, one, view, metav1.NewTime(now)))
+		if known {
+			failures = append(failures, w.bring(ctx, one, keys, owner, now, metav1.NewTime(at)))
 		}
 	}
-	err := errors.Join(failures...)
-	w.stand(owned, err)
-	return err
-}
-
-// writeImports makes the imports of a dialect, and deletes those of ours that nobody
-// exports any more.
-func (w *Writer) writeImports(ctx context.Context, in *objects, view *model.View, complete bool, now metav1.Time) error {
-	have, err := in.list(ofImports)
-	if err != nil {
-		return err
-	}
-	from := w.Vantage(view.Members[w.Own])
-	var failures []error
-	for service := range view.Services.All() {
-		last := have[service.Key]
-		delete(have, service.Key)
-		if w.Namespace(service.Key.Namespace) {
-			wanted := importOf(view, service, from)
-			failures = append(failures, notGoing(w.writeImport(ctx, in, &wanted, last, now)))
-		}
-	}
-	for _, left := range have {
-		if complete && ours(left) {
-			failures = append(failures, in.remove(ctx, left))
-		}
-	}
+	w.stand(owned)
 	return errors.Join(failures...)
 }
 
-func ours(object *unstructured.Unstructured) bool {
-	return object.GetLabels()[labelManagedBy] == manager
+// stance is what is done in a dialect.
+type stance struct {
+	// withdrawn is true where nothing of ours may be, marked where exports say so.
+	withdrawn, marked bool
 }
 
-// writeImport writes one import where it differs. One that somebody made by hand
-// stays as it is.
-func (w *Writer) writeImport(ctx context.Context, in *objects, wanted *Import, last *unstructured.Unstructured, now metav1.Time) error {
-	if last != nil && !ours(last) {
-		return w.leaveAlone(ctx, in, last, now)
+// bring has what is there under some names be as it shall, or under all where something
+// else shall be than before.
+func (w *Writer) bring(ctx context.Context, in *objects, keys map[model.ServiceKey]struct{}, owner string, now *basis, at metav1.Time) error {
+	wanted := stance{withdrawn: w.Off || owner != "", marked: w.Off && owner == ""}
+	if in.stance != wanted {
+		in.due.AddAll()
+		keys = in.take(now.view, nil, false)
+		in.stance = wanted
 	}
-	object, err := in.object(in.version, wanted)
-	if err != nil {
-		return err
-	}
-	if last == nil || !holds(last, object) {
-		err := in.applySeen(ctx, object, last)
-		if apierrors.IsConflict(err) {
-			return nil // it is not as it was seen; the watch is about to say how it is
+	var failures []error
+	for key := range keys {
+		var err error
+		if wanted.withdrawn {
+			err = w.withdraw(ctx, in, key, wanted.marked)
+		} else {
+			err = errors.Join(w.bringImport(ctx, in, key, now, at), w.bringExport(ctx, in, key, now, at))
 		}
 		if err != nil {
-			return err
+			in.due.Fail(key, err)
+			failures = append(failures, err)
 		}
-	}
-	var before []metav1.Condition
-	if last != nil {
-		before = conditionsOf(last)
-	}
-	status, err := in.status(in.version, w.Mesh, wanted, lasting(wanted.Conditions, before, now))
-	if err != nil || last != nil && holdsStatus(last, status) {
-		return err
-	}
-	return in.apply(ctx, ofImports, status, "status")
-}
-
-// leaveAlone says on an import that it is not ours, and nothing more.
-func (w *Writer) leaveAlone(ctx context.Context, in *objects, last *unstructured.Unstructured, now metav1.Time) error {
-	key := model.ServiceKey{Namespace: last.GetNamespace(), Name: last.GetName()}
-	condition := metav1.Condition{
-		Type: Managed, Status: metav1.ConditionFalse, Reason: "NotManaged",
-		Message: "somebody else made this import, so that it stays as it is; delete it to have one that follows the exports",
-	}
-	status, err := in.notManaged(in.version, key, lasting([]metav1.Condition{condition}, conditionsOf(last), now))
-	if err != nil || meta.IsStatusConditionFalse(conditionsOf(last), Managed) {
-		return err
-	}
-	return in.apply(ctx, ofImports, status, "status")
-}
-
-// writeExports gives all exports of this cluster their conditions.
-func (w *Writer) writeExports(ctx context.Context, in *objects, view *model.View, now metav1.Time) error {
-	have, err := in.list(ofExports)
-	if err != nil {
-		return err
-	}
-	problems := w.Problems()
-	var failures []error
-	for key, object := range have {
-		var problem *Problem
-		if one, found := problems[key]; found {
-			problem = &one
-		}
-		wanted := exportOf(key, view, w.Own, problem)
-		if w.Unsettled != nil && w.Unsettled(key) {
-			wanted.Incumbent = ""
-		}
-		failures = append(failures, notGoing(w.writeExport(ctx, in, &wanted, object, now)))
 	}
 	return errors.Join(failures...)
-}
-
-func (w *Writer) writeExport(ctx context.Context, in *objects, wanted *Export, last *unstructured.Unstructured, now metav1.Time) error {
-	annotations := last.GetAnnotations()
-	if wanted.Incumbent != "" && annotations[v1alpha1.AnnotationIncumbent] != string(wanted.Incumbent) {
-		if err := in.annotate(ctx, last, v1alpha1.AnnotationIncumbent, string(wanted.Incumbent)); err != nil {
-			return err
-		}
-	}
-	if _, marked := annotations[v1alpha1.AnnotationOff]; marked {
-		if err := in.annotate(ctx, last, v1alpha1.AnnotationOff, nil); err != nil {
-			return err
-		}
-	}
-	status, err := in.conditions(in.version, wanted, lasting(wanted.Conditions, conditionsOf(last), now))
-	if err != nil || holdsStatus(last, status) {
-		return err
-	}
-	return in.apply(ctx, ofExports, status, "status")
-}
-
-// notGoing drops what is no failure: that a namespace or an object is going.
-func notGoing(err error) error {
-	if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) || apierrors.IsNotFound(err) {
-		return nil
-	}
-	return err
 }

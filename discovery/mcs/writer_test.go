@@ -23,6 +23,7 @@ import (
 
 	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
 	"github.com/eastwest-mesh/eastwest/discovery/model"
+	"github.com/eastwest-mesh/eastwest/internal/dirty"
 	"github.com/eastwest-mesh/eastwest/internal/testapi"
 )
 
@@ -97,7 +98,7 @@ func newRig(t *testing.T) *rig {
 			_, err := client.Resource(spaces).Get(t.Context(), name, metav1.GetOptions{})
 			return err == nil
 		},
-		Wakes: []<-chan struct{}{r.wake},
+		Wakes: []<-chan struct{}{r.wake}, Touched: dirty.New[model.ServiceKey](make(chan struct{}, 1)),
 	}
 	r.start(t)
 	t.Cleanup(func() { r.stop() })
@@ -223,7 +224,7 @@ func TestALife(t *testing.T) {
 	if _, err := r.client.Resource(spaces).Create(t.Context(), space, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	r.tell(func() {})
+	r.writer.Touched.Add(model.ServiceKey{Namespace: shop.Namespace})
 	ready := r.settled(t, r.imports(), "imported once there is a namespace", has("Ready", metav1.ConditionTrue, "Ready"))
 	if ips, _, _ := unstructured.NestedStringSlice(ready.Object, "spec", "ips"); len(ips) != 1 || ips[0] != "10.96.0.7" {
 		t.Errorf("addresses %q", ips)

@@ -74,6 +74,17 @@ func (c *Cluster) Status() Status {
 	return status
 }
 
+// Problems are what is wrong with what the member exports: those of its Status, without
+// counting everything.
+func (c *Cluster) Problems() []Problem {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.current == nil {
+		return nil
+	}
+	return c.problemsLocked(c.current.table)
+}
+
 func (o *offers) problemsLocked(t *table) []Problem {
 	all := o.overLocked(t)
 	for _, key := range slices.SortedFunc(maps.Keys(o.problems), model.ServiceKey.Compare) {
