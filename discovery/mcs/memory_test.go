@@ -2,10 +2,8 @@ package mcs
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net/netip"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -31,12 +29,14 @@ type memory struct {
 	writer *Writer
 	wake   chan struct{}
 
-	mu       sync.Mutex
-	seen     *model.View
-	complete bool
-	problems map[model.ServiceKey]Problem
-	spaces   map[string]bool
-	address  netip.Addr
+	mu        sync.Mutex
+	seen      *model.View
+	complete  bool
+	problems  map[model.ServiceKey]Problem
+	unsettled map[model.ServiceKey]time.Time
+	unnamed   map[model.ServiceKey]int
+	spaces    map[string]bool
+	address   netip.Addr
 }
 
 // served says that one API is served.
@@ -84,8 +84,15 @@ func (m *memory) newWriter(client dynamic.Interface) *Writer {
 			defer m.mu.Unlock()
 			return m.problems
 		},
+		Unsettled: func() map[model.ServiceKey]time.Time {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			return m.unsettled
+		},
 		Vantage: func(own *model.Member) Vantage {
-			return Vantage{Own: own, Derived: func(model.ServiceKey) (string, []netip.Addr) {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			return Vantage{Own: own, Unnamed: m.unnamed, Derived: func(model.ServiceKey) (string, []netip.Addr) {
 				m.mu.Lock()
 				defer m.mu.Unlock()
 				return "derived-x", []netip.Addr{m.address}
@@ -156,6 +163,13 @@ func put(services ...*model.Service) func(*model.View) {
 	}
 }
 
+// drop has a service of namespace shop be in it no more.
+func drop(name string) func(*model.View) {
+	return func(in *model.View) {
+		in.Services = in.Services.With(map[model.ServiceKey]*model.Service{{Namespace: "shop", Name: name}: nil})
+	}
+}
+
 // named is a service of namespace shop.
 func named(name string, exporters ...model.MemberName) *model.Service {
 	one := cart(exporters...)
@@ -194,36 +208,4 @@ func (m *memory) requests() int { return m.api.Seen("") }
 func after(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
-}
-
-// BenchmarkOneOfMany is a pass after one service has another label, where there are
-// 10,000, of which this cluster exports a tenth.
-func BenchmarkOneOfMany(b *testing.B) {
-	var all []*model.Service
-	m := newMemory(b)
-	for i := range 10_000 {
-		exporters := []model.MemberName{"west"}
-		if i%10 == 0 {
-			exporters = append(exporters, "east")
-			m.api.Put(exportNamed(fmt.Sprint("service-", i)))
-		}
-		all = append(all, named(fmt.Sprint("service-", i), exporters...))
-	}
-	m.tell(put(all...))
-	m.open(b)
-	m.quiet(b, func() {
-		for !m.writer.open[0].known() {
-			<-m.writer.wake
-		}
-		time.Sleep(100 * time.Millisecond) // for the watches: it is not measured
-	})
-	b.ReportAllocs()
-	for at := 0; b.Loop(); at++ {
-		one := named("service-1", "west")
-		one.Traits.Labels = map[string]string{"team": strings.Repeat("x", 1+at%50)}
-		m.tell(put(one))
-		if err := m.writer.Once(b.Context(), time.Now()); err != nil {
-			b.Fatal(err)
-		}
-	}
 }

@@ -1,0 +1,232 @@
+package mcs
+
+import (
+	"errors"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/eastwest-mesh/eastwest/discovery/model"
+	"github.com/eastwest-mesh/eastwest/internal/fakeapi"
+)
+
+// key names a service of namespace shop.
+func key(name string) model.ServiceKey { return model.ServiceKey{Namespace: "shop", Name: name} }
+
+// looked is what a pass of the Writer would look at now, by name.
+func (m *memory) looked() string {
+	synctest.Wait()
+	now := m.writer.now()
+	due, all := m.writer.take(now)
+	var names []string
+	for one := range m.writer.open[0].take(now.view, due, all) {
+		if one.Name != "" {
+			names = append(names, one.Name)
+		}
+	}
+	slices.Sort(names)
+	return strings.Join(names, " ")
+}
+
+// TestAPassLooksAtWhatChanged is what makes a change cost what it changes. There are a
+// and b, of which this cluster exports b, z whose namespace is not there, and an import
+// x that somebody made.
+func TestAPassLooksAtWhatChanged(t *testing.T) {
+	t.Parallel()
+	const all = "a b x z"
+	show := func(change func(*model.View)) func(*memory) { return func(m *memory) { m.tell(change) } }
+	member := func(change func(*model.Member)) func(*memory) {
+		return show(func(in *model.View) {
+			other := *in.Members["west"]
+			change(&other)
+			in.Members = maps.Clone(in.Members)
+			in.Members["west"] = &other
+		})
+	}
+	for name, tc := range map[string]struct {
+		act  func(*memory)
+		want string
+	}{
+		"nothing":                   {func(*memory) {}, ""},
+		"a service is another":      {show(put(named("a", "west"))), "a"},
+		"one more service":          {show(put(named("c", "west"))), "c"},
+		"one less":                  {show(drop("a")), "a"},
+		"an import was deleted":     {func(m *memory) { m.api.Delete(m.object(importPath, "a")) }, "a"},
+		"an export was edited":      {func(m *memory) { m.api.Put(exportNamed("b")) }, "b"},
+		"an export comes":           {func(m *memory) { m.api.Put(exportNamed("c")) }, "c"},
+		"its address is another":    {func(m *memory) { m.writer.Touched.Add(key("b")) }, "b"},
+		"a namespace came":          {func(m *memory) { m.writer.Touched.Add(model.ServiceKey{Namespace: "later"}) }, "z"},
+		"a namespace went":          {func(m *memory) { m.writer.Touched.Add(model.ServiceKey{Namespace: "shop"}) }, "a b x"},
+		"a problem":                 {func(m *memory) { m.problems = map[model.ServiceKey]Problem{key("b"): {Reason: "r"}} }, "b"},
+		"it is not decided":         {func(m *memory) { m.unsettled = map[model.ServiceKey]time.Time{key("b"): {}} }, "b"},
+		"an endpoint has no name":   {func(m *memory) { m.unnamed = map[model.ServiceKey]int{key("a"): 1} }, "a"},
+		"a member on another net":   {member(func(m *model.Member) { m.Network = "n3" }), all},
+		"a member's region":         {member(func(m *model.Member) { m.Region = "r" }), all},
+		"a member's state":          {member(func(m *model.Member) { m.State = model.Degraded }), ""},
+		"not all is known any more": {func(m *memory) { m.complete = false }, all},
+		"one has failed":            {func(m *memory) { m.writer.open[0].due.Fail(key("a"), errors.New("broken")) }, ""},
+		"one has failed, and it is its turn": {func(m *memory) {
+			m.writer.open[0].due.Fail(key("a"), errors.New("broken"))
+			m.writer.retry()
+		}, "a"},
+		"another replica wrote meanwhile": {func(m *memory) { m.writer.Touched.AddAll() }, all},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				elsewhere := named("z", "west")
+				elsewhere.Key.Namespace = "later"
+				m := newMemory(t, named("a", "west"), named("b", "east", "west"), elsewhere)
+				made := byHand()
+				made.SetName("x")
+				m.api.Put(exportNamed("b"), made)
+				m.open(t)
+				m.quiet(t, func() { after(time.Second) })
+				tc.act(m)
+				if diff := cmp.Diff(tc.want, m.looked()); diff != "" {
+					t.Errorf("looked at, -want +got\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+// TestOneOfManyCostsOne: where a thousand services are, a change of one sends what is
+// of that one.
+func TestOneOfManyCostsOne(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory(t, many(1000)...)
+		m.run(t)
+		after(time.Second)
+		before := m.requests()
+		one := named("service-1", "west")
+		one.Traits.Labels = map[string]string{"team": "another"}
+		m.tell(put(one))
+		after(time.Second)
+		m.api.Do(func() {
+			asked := m.api.Requests[before:]
+			if len(asked) != 1 || !strings.Contains(asked[0], "/service-1?") {
+				t.Errorf("asked for %q, want one import", asked)
+			}
+		})
+	})
+}
+
+// TestWhatIsDeletedOrEditedByHandComesBack with nothing else going on.
+func TestWhatIsDeletedOrEditedByHandComesBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory(t, named("a", "east", "west"))
+		m.api.Put(exportNamed("a"))
+		m.run(t)
+		after(time.Second)
+		m.api.Delete(m.object(importPath, "a"))
+		after(time.Second)
+		edited := m.object(importPath, "a")
+		if edited == nil {
+			t.Fatal("the import is gone")
+		}
+		edited = edited.(*unstructured.Unstructured).DeepCopy()
+		edited.(*unstructured.Unstructured).Object["spec"] = map[string]any{"type": "Headless"}
+		m.api.Put(edited, exportNamed("a"))
+		after(time.Second)
+		if kind, _, _ := unstructured.NestedString(m.object(importPath, "a").(*unstructured.Unstructured).Object, "spec", "type"); kind != "ClusterSetIP" {
+			t.Errorf("the import's type is %q", kind)
+		}
+		if now := m.object(fakeapi.ExportPath, "a"); len(conditionsOf(now.(*unstructured.Unstructured))) == 0 || len(now.GetAnnotations()) == 0 {
+			t.Error("the export says nothing")
+		}
+	})
+}
+
+// TestWhatConcernsAllReachesAll: imports follow members, though no service has changed.
+func TestWhatConcernsAllReachesAll(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory(t, named("a", "north"))
+		m.run(t)
+		after(time.Second)
+		present := func() string {
+			text, _, _ := unstructured.NestedString(m.object(importPath, "a").(*unstructured.Unstructured).Object, "status", "endpointSliceObjects")
+			return text
+		}
+		before := present()
+		m.tell(func(in *model.View) {
+			in.Members = maps.Clone(in.Members)
+			in.Members["north"] = &model.Member{Name: "north", Network: "n2"}
+		})
+		after(time.Second)
+		if now := present(); before != "Present" || now != "Absent" {
+			t.Errorf("slices are said to be %s, then %s", before, now)
+		}
+	})
+}
+
+// TestWhatFailsIsTriedAgain: though nothing else changes, and not with every other
+// change. As long as it is refused that is told.
+func TestWhatFailsIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory(t, named("a", "west"), named("b", "west"))
+		attempts, broken := 0, true
+		m.api.Intercept = func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Method != http.MethodPatch || !strings.HasSuffix(r.URL.Path, "/serviceimports/a") {
+				return false
+			}
+			if attempts++; broken {
+				w.WriteHeader(http.StatusForbidden)
+			}
+			return broken
+		}
+		m.run(t)
+		after(time.Second)
+		attempts = 0
+		for range 50 {
+			m.tell(put(named("b", "west")))
+			after(time.Millisecond)
+		}
+		if said, _ := m.writer.Standing(); attempts != 0 || !strings.Contains(said.Denied, "/a") {
+			t.Errorf("%d attempts while others changed; it is said to be denied: %q", attempts, said.Denied)
+		}
+		after(3 * again)
+		if attempts < 2 || attempts > 3 {
+			t.Errorf("%d attempts within %s", attempts, 3*again)
+		}
+		m.api.Do(func() { broken = false })
+		after(2 * again)
+		if said, _ := m.writer.Standing(); m.object(importPath, "a") == nil || said.Denied != "" {
+			t.Errorf("it was given up, or is said to be denied: %q", said.Denied)
+		}
+	})
+}
+
+// TestATermBeginsWithEverything: what changes while another replica writes is not noted.
+func TestATermBeginsWithEverything(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory(t, named("a", "west"))
+		stop := m.run(t)
+		after(time.Second)
+		stop()
+		m.writer.Touched.Add(key("b"))
+		if keys, all := m.writer.Touched.Take(); !all || len(keys) > 0 {
+			t.Errorf("it begins with %v", keys)
+		}
+	})
+}
+
+// object is what the API server has of a name of namespace shop; nil where it has nothing.
+func (m *memory) object(path, name string) metav1.Object {
+	var found metav1.Object
+	m.api.Do(func() { found = m.api.Objects[path]["shop/"+name] })
+	return found
+}
