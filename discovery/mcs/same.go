@@ -63,7 +63,7 @@ func ownedMetadata(of *unstructured.Unstructured) metadata {
 // ownTypes are those of all conditions that we write.
 var ownTypes = []string{
 	string(api.ServiceExportConditionValid), string(api.ServiceExportConditionReady), string(api.ServiceExportConditionConflict),
-	Reachable, Managed, NamesIncomplete, PortsReachable, WithinLimits,
+	Reachable, Managed, NamesIncomplete, PortsReachable, WithinLimits, Warning,
 }
 
 // holdsStatus reports whether an object's status is as we would apply it. Of the
