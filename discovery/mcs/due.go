@@ -76,27 +76,36 @@ func (o *objects) take(view *model.View, also map[model.ServiceKey]struct{}, all
 		o.due.AddAll()
 	}
 	due, all := o.due.Take()
-	maps.Copy(due, also)
 	if all {
-		spread(view, "", due)
-		o.keys("", due)
-		return due
+		return o.everything(view)
 	}
+	maps.Copy(due, also)
 	for key := range maps.Clone(due) {
 		if key.Name == "" && key.Namespace != "" {
-			spread(view, key.Namespace, due)
-			o.keys(key.Namespace, due)
+			o.spread(view, key.Namespace, due)
 		}
 	}
 	return due
 }
 
-// spread adds the services of a namespace, or all where it has no name. Namespaces come
+// everything is all that is exported, all that is there, and what others are known to
+// have written, which may be there no more.
+func (o *objects) everything(view *model.View) map[model.ServiceKey]struct{} {
+	all := make(map[model.ServiceKey]struct{}, view.Services.Len())
+	o.spread(view, "", all)
+	for key := range o.foreign {
+		all[key] = struct{}{}
+	}
+	return all
+}
+
+// spread adds what there is of a namespace, or all where it has no name. Namespaces come
 // and go rarely, so that it may look at all services.
-func spread(view *model.View, namespace string, into map[model.ServiceKey]struct{}) {
+func (o *objects) spread(view *model.View, namespace string, into map[model.ServiceKey]struct{}) {
 	for service := range view.Services.All() {
 		if namespace == "" || service.Key.Namespace == namespace {
 			into[service.Key] = struct{}{}
 		}
 	}
+	o.keys(namespace, into)
 }

@@ -209,9 +209,8 @@ type stance struct {
 func (w *Writer) bring(ctx context.Context, in *objects, keys map[model.ServiceKey]struct{}, owner string, now *basis, at metav1.Time) error {
 	wanted := stance{withdrawn: w.Off || owner != "", marked: w.Off && owner == ""}
 	if in.stance != wanted {
-		in.due.AddAll()
-		keys = in.take(now.view, nil, false)
-		in.stance = wanted
+		// What is due by now stays so: whose it is has not been looked at.
+		in.stance, keys = wanted, in.everything(now.view)
 	}
 	var failures []error
 	for key := range keys {
