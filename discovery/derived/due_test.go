@@ -157,6 +157,54 @@ func TestOneOfManyCostsOne(t *testing.T) {
 	})
 }
 
+// TestWhoReadsTheClusterIsTold of Services and namespaces: what else a writer has written
+// is his alone.
+func TestWhoReadsTheClusterIsTold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory(t, exported("b", tcp, pods("north", "10.2.0.2")))
+		changed, touched := m.cluster.Changed(), m.cluster.Touched()
+		m.watch(t)
+		m.quiet(t)
+		name := Name(key("b", 80).Service)
+		told := func(act func()) string {
+			after(time.Second)
+			select {
+			case <-changed:
+			default:
+			}
+			touched.Take()
+			act()
+			after(time.Second)
+			var text []string
+			keys, _ := touched.Take()
+			for one := range keys {
+				text = append(text, one.String())
+			}
+			select {
+			case <-changed:
+				text = append(text, "changed")
+			default:
+			}
+			return strings.Join(text, " ")
+		}
+		for what, tc := range map[string]struct {
+			act  func()
+			want string
+		}{
+			"a Service":   {func() { m.api.Delete(m.object(fakeapi.ServicePath, "demo", name)) }, "demo/b changed"},
+			"a slice":     {func() { m.api.Delete(m.object(fakeapi.SlicePath, "demo", name+"-north-ipv4-0")) }, ""},
+			"Endpoints":   {func() { m.api.Delete(m.object(endpointsPath, "demo", name)) }, ""},
+			"a gateway":   {func() { m.api.Put(gatewayPods("10.1.0.10")) }, ""},
+			"a namespace": {func() { m.api.Put(space("another")) }, "another/ changed"},
+		} {
+			if got := told(tc.act); got != tc.want {
+				t.Errorf("%s: told of %q, want %q", what, got, tc.want)
+			}
+		}
+	})
+}
+
 // TestATermBeginsWithEverything: what changes while another replica writes is not noted.
 func TestATermBeginsWithEverything(t *testing.T) {
 	t.Parallel()

@@ -224,6 +224,34 @@ func TestATermBeginsWithEverything(t *testing.T) {
 	})
 }
 
+// TestWhatIsReportedDuringAPassIsNotLost: a pass that begins to withdraw looks at all,
+// and the import of the other controller that goes meanwhile is looked at by the next.
+func TestWhatIsReportedDuringAPassIsNotLost(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		theirs := byHand()
+		theirs.SetName("theirs")
+		m := newMemory(t, named("a", "west"))
+		m.open(t)
+		m.quiet(t, func() { after(time.Second) })
+		m.api.Put(theirs)
+		synctest.Wait()
+		in, now := m.writer.open[0], m.writer.now()
+		keys := in.take(now.view, nil, false)
+		m.api.Delete(theirs)
+		synctest.Wait()
+		if err := m.writer.bring(t.Context(), in, keys, "Submariner", now, metav1.Now()); err != nil {
+			t.Fatal(err)
+		}
+		if m.object(importPath, "a") != nil {
+			t.Error("ours was not withdrawn")
+		}
+		if left, _ := in.due.Take(); len(left) == 0 {
+			t.Error("nobody looks at theirs again")
+		}
+	})
+}
+
 // object is what the API server has of a name of namespace shop; nil where it has nothing.
 func (m *memory) object(path, name string) metav1.Object {
 	var found metav1.Object
