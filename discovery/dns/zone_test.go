@@ -288,6 +288,11 @@ func TestNamesFitOrAreOmitted(t *testing.T) {
 			if zone.Omitted()[key] != tc.omitted || zone.Size().Omitted != tc.omitted {
 				t.Errorf("omitted are %d and %d in all, want %d", zone.Omitted()[key], zone.Size().Omitted, tc.omitted)
 			}
+			m.set(key, nil)
+			next := Make(zone, m.source(), nil)
+			if len(next.Omitted()) > 0 || zone.Omitted()[key] != tc.omitted {
+				t.Errorf("omitted are %v once the service is gone, and %v in the zone of before", next.Omitted(), zone.Omitted())
+			}
 		})
 	}
 }
