@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -292,16 +293,19 @@ func TestWhatFailsIsTriedAgain(t *testing.T) {
 		m.watch(t)
 		m.write(t)
 		after(time.Second)
-		attempts, broken := 0, true
+		var attempts atomic.Int32
+		var mended atomic.Bool
 		m.api.Do(func() {
 			m.api.Intercept = func(w http.ResponseWriter, r *http.Request) bool {
 				if r.Method != http.MethodPatch || !strings.HasSuffix(r.URL.Path, "/services/"+Name(key("a", 80).Service)) {
 					return false
 				}
-				if attempts++; broken {
-					w.WriteHeader(http.StatusForbidden)
+				attempts.Add(1)
+				if mended.Load() {
+					return false
 				}
-				return broken
+				w.WriteHeader(http.StatusForbidden)
+				return true
 			}
 		})
 		m.tell(put(exported("a", []model.Port{{Name: "tcp", Number: 81}}, pods("north", "10.2.0.1"))))
@@ -310,14 +314,14 @@ func TestWhatFailsIsTriedAgain(t *testing.T) {
 			m.tell(put(exported("b", tcp, pods("north", "10.2.0.3"))))
 			after(0)
 		}
-		if attempts != 1 || m.addresses("a") != "10.2.0.1" {
-			t.Errorf("%d attempts while others changed, want 1; a leads to %q", attempts, m.addresses("a"))
+		if attempts.Load() != 1 || m.addresses("a") != "10.2.0.1" {
+			t.Errorf("%d attempts while others changed, want 1; a leads to %q", attempts.Load(), m.addresses("a"))
 		}
 		after(mostPause)
-		if attempts < 3 || attempts > 10 {
-			t.Errorf("%d attempts within %s", attempts, mostPause)
+		if count := attempts.Load(); count < 3 || count > 10 {
+			t.Errorf("%d attempts within %s", count, mostPause)
 		}
-		m.api.Do(func() { broken = false })
+		mended.Store(true)
 		after(mostPause)
 		made, isService := m.object(fakeapi.ServicePath, "demo", Name(key("a", 80).Service)).(*corev1.Service)
 		if !isService || made.Spec.Ports[0].Port != 81 {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -177,31 +178,34 @@ func TestWhatFailsIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory(t, named("a", "west"), named("b", "west"))
-		attempts, broken := 0, true
+		var attempts atomic.Int32
+		var mended atomic.Bool
 		m.api.Intercept = func(w http.ResponseWriter, r *http.Request) bool {
 			if r.Method != http.MethodPatch || !strings.HasSuffix(r.URL.Path, "/serviceimports/a") {
 				return false
 			}
-			if attempts++; broken {
-				w.WriteHeader(http.StatusForbidden)
+			attempts.Add(1)
+			if mended.Load() {
+				return false
 			}
-			return broken
+			w.WriteHeader(http.StatusForbidden)
+			return true
 		}
 		m.run(t)
 		after(time.Second)
-		attempts = 0
+		attempts.Store(0)
 		for range 50 {
 			m.tell(put(named("b", "west")))
 			after(time.Millisecond)
 		}
-		if said, _ := m.writer.Standing(); attempts != 0 || !strings.Contains(said.Denied, "/a") {
-			t.Errorf("%d attempts while others changed; it is said to be denied: %q", attempts, said.Denied)
+		if said, _ := m.writer.Standing(); attempts.Load() != 0 || !strings.Contains(said.Denied, "/a") {
+			t.Errorf("%d attempts while others changed; it is said to be denied: %q", attempts.Load(), said.Denied)
 		}
 		after(3 * again)
-		if attempts < 2 || attempts > 3 {
-			t.Errorf("%d attempts within %s", attempts, 3*again)
+		if count := attempts.Load(); count < 2 || count > 3 {
+			t.Errorf("%d attempts within %s", count, 3*again)
 		}
-		m.api.Do(func() { broken = false })
+		mended.Store(true)
 		after(2 * again)
 		if said, _ := m.writer.Standing(); m.object(importPath, "a") == nil || said.Denied != "" {
 			t.Errorf("it was given up, or is said to be denied: %q", said.Denied)
