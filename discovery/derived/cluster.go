@@ -72,23 +72,21 @@ func NewCluster(kube kubernetes.Interface, gateway GatewayService) *Cluster {
 	if err := c.slices.AddIndexers(cache.Indexers{byOwner: ownerIndex}); err != nil {
 		panic(err) // only of an index with objects in it
 	}
-	for _, one := range []struct {
-		informer cache.SharedIndexInformer
-		tell     func(seen []metav1.Object)
-	}{
-		{derived.Core().V1().Services().Informer(), c.onServices},
-		{derived.Core().V1().Endpoints().Informer(), c.onEndpoints},
-		{derived.Discovery().V1().EndpointSlices().Informer(), c.onSlices},
-		{local.Discovery().V1().EndpointSlices().Informer(), c.onGateways},
-		{all.Core().V1().Namespaces().Informer(), c.onNamespaces},
-	} {
-		registration, err := one.informer.AddEventHandler(telling(one.tell))
-		if err != nil {
-			panic(err) // only of an informer that was stopped
-		}
-		c.synced = append(c.synced, registration.HasSynced)
-	}
+	c.hear(derived.Core().V1().Services().Informer(), c.onServices)
+	c.hear(derived.Core().V1().Endpoints().Informer(), c.onEndpoints)
+	c.hear(derived.Discovery().V1().EndpointSlices().Informer(), c.onSlices)
+	c.hear(local.Discovery().V1().EndpointSlices().Informer(), c.onGateways)
+	c.hear(all.Core().V1().Namespaces().Informer(), c.onNamespaces)
 	return c
+}
+
+// hear has what an informer tells handed on.
+func (c *Cluster) hear(informer cache.SharedIndexInformer, tell func(seen []metav1.Object)) {
+	registration, err := informer.AddEventHandler(telling(tell))
+	if err != nil {
+		panic(err) // only of an informer that was stopped
+	}
+	c.synced = append(c.synced, registration.HasSynced)
 }
 
 func withoutManagedFields(object any) (any, error) {
