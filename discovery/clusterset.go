@@ -13,6 +13,7 @@ import (
 	"github.com/eastwest-mesh/eastwest/discovery/dns"
 	"github.com/eastwest-mesh/eastwest/discovery/metrics"
 	"github.com/eastwest-mesh/eastwest/discovery/model"
+	"github.com/eastwest-mesh/eastwest/internal/dirty"
 )
 
 // askersEvery is how often it is looked who the cluster's own DNS servers are.
@@ -23,6 +24,10 @@ type answerer struct {
 	agent  *Agent
 	server *dns.Server
 	wakes  []<-chan struct{}
+	// touched are services whose address in the own cluster has changed.
+	touched *dirty.Set[model.ServiceKey]
+	// last is the view that the zone was made from; nil before there was one.
+	last *model.View
 	// made gets a value when there is another zone.
 	made chan struct{}
 	// askers are the cluster's own DNS servers: they ask on behalf of everybody.
@@ -34,7 +39,9 @@ func (a *Agent) newAnswerer() *answerer {
 	if a.Settings.File.DNS.Listen == "" {
 		return nil
 	}
-	d := &answerer{agent: a, made: make(chan struct{}, 1), wakes: []<-chan struct{}{a.loop.subscribe(), a.cluster.Changed()}}
+	d := &answerer{
+		agent: a, made: make(chan struct{}, 1), wakes: []<-chan struct{}{a.loop.subscribe(), a.cluster.Changed()}, touched: a.cluster.Touched(),
+	}
 	d.server = dns.New(dns.Options{Exempt: d.exempt, Log: a.Log})
 	return d
 }
@@ -96,7 +103,7 @@ func (d *answerer) repack() {
 			_, addresses := a.cluster.Address(key)
 			return addresses
 		},
-	}, nil)
+	}, d.changed(view))
 	d.server.Set(zone)
 	if zone != before {
 		select {
@@ -104,6 +111,27 @@ func (d *answerer) repack() {
 		default: // one who is behind finds the newest
 		}
 	}
+}
+
+// changed are the services that may have another entry than before; nil: all of them.
+func (d *answerer) changed(view *model.View) []model.ServiceKey {
+	last := d.last
+	d.last = view
+	changed, all := d.touched.Take()
+	if last == nil || all {
+		return nil
+	}
+	for key := range last.Services.Different(&view.Services) {
+		changed[key] = struct{}{}
+	}
+	keys := make([]model.ServiceKey, 0, len(changed))
+	for key := range changed {
+		if key.Name == "" {
+			return nil // a namespace came or went
+		}
+		keys = append(keys, key)
+	}
+	return keys
 }
 
 // unnamed is how many endpoints of services have no name of their own.

@@ -2,10 +2,14 @@ package discovery
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/eastwest-mesh/eastwest/discovery/dns"
 	"github.com/eastwest-mesh/eastwest/discovery/model"
+	"github.com/eastwest-mesh/eastwest/internal/dirty"
 )
 
 // TestReadyOnceNamesAreKnown: a view is enough where no name is answered, and a zone is
@@ -55,5 +59,37 @@ func TestUnnamedEndpointsAreTold(t *testing.T) {
 	}
 	if _, known := got.Dropped[dns.DropRate]; !known || len(got.Answers) != 0 {
 		t.Errorf("counted %+v", *got)
+	}
+}
+
+// TestAZoneIsMadeFromWhatChanged: services of the view, addresses of the own cluster, and
+// everything where a namespace came or went.
+func TestAZoneIsMadeFromWhatChanged(t *testing.T) {
+	t.Parallel()
+	key := func(name string) model.ServiceKey { return model.ServiceKey{Namespace: "shop", Name: name} }
+	services := model.Services{}.With(map[model.ServiceKey]*model.Service{key("a"): {Key: key("a")}, key("b"): {Key: key("b")}})
+	first := &model.View{Services: services}
+	second := &model.View{Services: services.With(map[model.ServiceKey]*model.Service{key("b"): {Key: key("b")}})}
+	d := &answerer{touched: dirty.New[model.ServiceKey](make(chan struct{}, 1))}
+	for _, step := range []struct {
+		name    string
+		touched []model.ServiceKey
+		view    *model.View
+		want    []model.ServiceKey
+	}{
+		{"the first time", []model.ServiceKey{key("a")}, first, nil},
+		{"nothing", nil, first, []model.ServiceKey{}},
+		{"a service", nil, second, []model.ServiceKey{key("b")}},
+		{"an address", []model.ServiceKey{key("a")}, second, []model.ServiceKey{key("a")}},
+		{"both", []model.ServiceKey{key("a")}, first, []model.ServiceKey{key("a"), key("b")}},
+		{"a namespace", []model.ServiceKey{{Namespace: "shop"}}, first, nil},
+		{"nothing any more", nil, first, []model.ServiceKey{}},
+	} {
+		d.touched.Add(step.touched...)
+		got := d.changed(step.view)
+		slices.SortFunc(got, model.ServiceKey.Compare)
+		if diff := cmp.Diff(step.want, got); diff != "" {
+			t.Errorf("%s: (-want +got)\n%s", step.name, diff)
+		}
 	}
 }
