@@ -14,7 +14,7 @@ import (
 // importWriter writes the objects of the multi-cluster services API.
 func (a *Agent) importWriter() *mcs.Writer {
 	out := &mcs.Writer{
-		Client: a.dynamic, API: a.kube.Discovery(), View: a.view, Own: a.own, Mesh: a.Settings.File.Mesh,
+		Client: a.dynamic, API: a.served, View: a.view, Own: a.own, Mesh: a.Settings.File.Mesh,
 		Problems: a.exportProblems, Namespace: a.cluster.HasNamespace,
 		Vantage: func(own *model.Member) mcs.Vantage {
 			from := mcs.Vantage{Own: own, Families: a.families, Sidecars: a.publisher == nil, Derived: func(key model.ServiceKey) (string, []netip.Addr) {

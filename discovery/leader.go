@@ -2,7 +2,6 @@ package discovery
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -28,14 +27,14 @@ func (a *Agent) lead(ctx context.Context, kube kubernetes.Interface, work func(c
 		LockConfig: resourcelock.ResourceLockConfig{Identity: a.Pod},
 	})
 	// Terms follow each other: what one started has ended before the next begins.
-	var term sync.Mutex
+	term := make(chan struct{}, 1)
 	config := leaderelection.LeaderElectionConfig{
 		Lock: lock, LeaseDuration: leaseDuration, RenewDeadline: renewDeadline, RetryPeriod: retryPeriod,
 		ReleaseOnCancel: true, Name: leaseName,
 		Callbacks: leaderelection.LeaderCallbacks{
 			OnStartedLeading: func(ctx context.Context) {
-				term.Lock()
-				defer term.Unlock()
+				term <- struct{}{}
+				defer func() { <-term }()
 				if ctx.Err() != nil {
 					return
 				}
@@ -49,6 +48,5 @@ func (a *Agent) lead(ctx context.Context, kube kubernetes.Interface, work func(c
 	for ctx.Err() == nil {
 		leaderelection.RunOrDie(ctx, config)
 	}
-	term.Lock()
-	defer term.Unlock()
+	term <- struct{}{}
 }
