@@ -1,8 +1,6 @@
 package discovery
 
 import (
-	"maps"
-	"net"
 	"runtime"
 	"slices"
 	"testing"
@@ -120,16 +118,6 @@ func measure(w *world) held {
 func (w *world) drop() {
 	for _, c := range w.clusters {
 		c.api.Do(func() { c.api.Requests = nil })
-	}
-	for _, r := range w.replicas {
-		r.conns.mu.Lock()
-		w.own.api.Do(func() {
-			maps.DeleteFunc(r.conns.all, func(conn net.Conn, _ struct{}) bool {
-				_, open := w.own.api.Conns[conn]
-				return !open
-			})
-		})
-		r.conns.mu.Unlock()
 	}
 	w.logs.mu.Lock()
 	w.logs.text.Reset()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing/synctest"
 	"time"
 
@@ -41,6 +42,34 @@ func (w *world) misrotate(c *cluster) {
 	}
 	w.join(c, c.api.UID, w.unique(secretMark))
 	c.record.Annotations = map[string]string{"bad": "true"}
+}
+
+// garble records what nobody can read in the place of a good record, and that one again.
+func (w *world) garble(c *cluster, how int) {
+	if c.record == nil || !w.readsRecords() {
+		return
+	}
+	broken := c.record.DeepCopy()
+	config, record := string(c.name)+v1alpha1.KubeconfigSuffix, string(c.name)+v1alpha1.RecordSuffix
+	text := string(broken.Data[config])
+	switch how % 5 {
+	case 0:
+		text = strings.ReplaceAll(text, "token: ", "token: '' ")
+	case 1:
+		text = strings.ReplaceAll(text, "token: ", "token: a ") // no token has a space
+	case 2:
+		text = strings.ReplaceAll(text, "token: ", "tokenFile: ")
+	case 3:
+		text = strings.ReplaceAll(text, "token: ", "token: &a [") + "\t"
+	case 4:
+		broken.Data[record] = []byte("token: " + c.token)
+	}
+	broken.Data[config] = []byte(text)
+	w.own.api.Put(broken)
+	after(time.Second)
+	w.checkSecrets()
+	w.own.api.Put(c.record.DeepCopy())
+	w.recorded = true
 }
 
 // wipe makes a cluster anew at the same address.
@@ -137,7 +166,7 @@ func (w *world) restart(number int, forget bool) {
 	after(patient)
 	for name, s := range w.facts.seen[number] {
 		if forget && !w.facts.reaches(number, name) {
-			s.candidates = []facts{newFacts()}
+			s.candidates, s.behind = []facts{newFacts()}, true
 		}
 	}
 	if got := w.gateways[number].counted(); !forget && got > 0 {

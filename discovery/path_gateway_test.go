@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/eastwest-mesh/eastwest/discovery/publish"
 	"github.com/eastwest-mesh/eastwest/internal/xdsclient"
 )
 
@@ -110,6 +111,8 @@ func (g *gateway) connect() {
 	for _, kind := range []string{xdsclient.Clusters, xdsclient.Listeners} {
 		stream.Send(&discoveryv3.DeltaDiscoveryRequest{TypeUrl: kind, InitialResourceVersions: g.versionsLocked(kind)})
 	}
+	// Secrets are taken and not kept: what of them can be seen elsewhere is judged there.
+	stream.Send(&discoveryv3.DeltaDiscoveryRequest{TypeUrl: xdsclient.Secrets, ResourceNamesSubscribe: []string{publish.OwnSecret, publish.RootsSecret}})
 	if len(g.wanted) > 0 {
 		stream.Send(&discoveryv3.DeltaDiscoveryRequest{
 			TypeUrl: xdsclient.Endpoints, ResourceNamesSubscribe: sortedKeys(g.wanted), InitialResourceVersions: g.versionsLocked(xdsclient.Endpoints),
@@ -151,6 +154,10 @@ func (g *gateway) take(stream *xdsclient.Stream, response *discoveryv3.DeltaDisc
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	kind := response.GetTypeUrl()
+	if kind == xdsclient.Secrets {
+		stream.Ack(response)
+		return
+	}
 	for _, one := range response.GetResources() {
 		before := g.resources[kind][one.GetName()]
 		if g.asked[one.GetName()] > 0 && kind == xdsclient.Endpoints {

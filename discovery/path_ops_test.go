@@ -51,8 +51,11 @@ func parseOps(text string) ([]op, error) {
 var weights = map[string]int{
 	"join": 10, "leave": 3, "rotate": 4, "misrotate": 2, "wipe": 2, "service": 10, "unservice": 3, "export": 14, "unexport": 4,
 	"slice": 30, "unslice": 6, "down": 4, "up": 6, "cut": 4, "compact": 4, "flicker": 3, "wait": 8, "rest": 8, "long": 1,
-	"restart": 3, "forget": 1, "isolate": 2, "heal": 4, "reconnect": 3,
+	"restart": 3, "forget": 1, "isolate": 2, "stall": 2, "heal": 4, "reconnect": 3, "flood": 3, "garble": 2,
 }
+
+// services are the names that there can be.
+var services = []string{"a", "b", "c", "d"}
 
 // randomOps are a mesh that begins with all members and some services, and then anything.
 func randomOps(seed uint64, count int) []op {
@@ -67,7 +70,7 @@ func randomOps(seed uint64, count int) []op {
 		all = append(all, op{"join", name, "-", 0}, op{"service", name, "a", 0}, op{"export", name, "a", 0}, op{"slice", name, "a", 0x21})
 	}
 	for range count {
-		all = append(all, op{chosen[random.IntN(len(chosen))], members[random.IntN(len(members))], string("abcd"[random.IntN(4)]), random.IntN(256)})
+		all = append(all, op{chosen[random.IntN(len(chosen))], members[random.IntN(len(members))], services[random.IntN(len(services))], random.IntN(256)})
 	}
 	return all
 }
@@ -88,20 +91,17 @@ var acts = map[string]func(*world, op, *cluster){
 			return
 		}
 		w.own.api.Delete(c.record.DeepCopy())
-		c.record = nil
+		c.record, w.recorded = nil, true
 		for number := range w.facts.seen {
 			delete(w.facts.seen[number], c.name)
 		}
 	},
 	"rotate":    func(w *world, _ op, c *cluster) { w.rotate(c) },
 	"misrotate": func(w *world, _ op, c *cluster) { w.misrotate(c) },
+	"garble":    func(w *world, o op, c *cluster) { w.garble(c, o.number) },
+	"flood":     func(w *world, _ op, c *cluster) { w.flood(c) },
 	"wipe":      func(w *world, _ op, c *cluster) { w.wipe(c) },
-	"service": func(w *world, o op, c *cluster) {
-		set := o.number % len(portSets)
-		c.facts = c.clone()
-		c.services[o.service] = set
-		c.api.Put(kubeServiceOf(o.service, set))
-	},
+	"service":   publishService,
 	"unservice": func(w *world, o op, c *cluster) {
 		if _, found := c.services[o.service]; found {
 			c.facts = c.clone()
@@ -109,18 +109,7 @@ var acts = map[string]func(*world, op, *cluster){
 			c.api.Delete(kubeServiceOf(o.service, 0))
 		}
 	},
-	"export": func(w *world, o op, c *cluster) {
-		one := c.exports[o.service]
-		c.facts = c.clone()
-		if o.number%4 == 3 {
-			one.gke = true
-			c.api.Put(gkeExportOf(o.service))
-		} else {
-			one.upstream, one.weight = true, [...]string{"", "3", "0"}[o.number%4]
-			c.api.Put(exportOf(o.service, one.weight))
-		}
-		c.exports[o.service] = one
-	},
+	"export": publishExport,
 	"unexport": func(w *world, o op, c *cluster) {
 		one := c.exports[o.service]
 		c.facts = c.clone()
@@ -135,17 +124,7 @@ var acts = map[string]func(*world, op, *cluster){
 			delete(c.exports, o.service)
 		}
 	},
-	"slice": func(w *world, o op, c *cluster) {
-		at := slot{c.name, o.service, o.number % 2}
-		one := published{generation: w.next() % 4096}
-		for i := range o.number / 16 {
-			one.health = append(one.health, [...]model.Health{model.Serving, model.Serving, model.Draining, model.Unready}[(o.number/2+i)%4])
-		}
-		c.facts = c.clone()
-		c.slices[at] = one
-		w.note(at, one)
-		c.api.Put(sliceOf(at, one))
-	},
+	"slice": publishSlice,
 	"unslice": func(w *world, o op, c *cluster) {
 		at := slot{c.name, o.service, o.number % 2}
 		if one, found := c.slices[at]; found {
@@ -165,6 +144,9 @@ var acts = map[string]func(*world, op, *cluster){
 	},
 	"up": func(w *world, _ op, c *cluster) {
 		if c.down {
+			if w.facts.quarantined(c.name) {
+				after(patient) // what is away for a moment is not noticed
+			}
 			w.facts.answersAgain(c.name)
 		}
 		c.down = false
@@ -177,7 +159,10 @@ var acts = map[string]func(*world, op, *cluster){
 	},
 	"flicker": func(w *world, _ op, c *cluster) { w.flicker(c) },
 	"wait":    func(_ *world, o op, _ *cluster) { after(time.Duration(o.number) * 50 * time.Millisecond) },
-	"rest":    func(w *world, _ op, _ *cluster) { w.rest() },
+	"rest": func(w *world, _ op, _ *cluster) {
+		w.rest()
+		w.checkSecrets()
+	},
 	"long": func(w *world, _ op, _ *cluster) {
 		after(20 * time.Minute)
 		w.rest()
@@ -188,6 +173,12 @@ var acts = map[string]func(*world, op, *cluster){
 		if !w.anyIsolated() {
 			w.rest()
 			w.replicas[o.number%replicas].isolate()
+		}
+	},
+	"stall": func(w *world, o op, _ *cluster) {
+		if !w.anyIsolated() {
+			w.rest()
+			w.replicas[o.number%replicas].stall()
 		}
 	},
 	"heal": func(w *world, _ op, _ *cluster) {

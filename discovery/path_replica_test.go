@@ -2,15 +2,10 @@ package discovery
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
-	"net"
 	"os"
 	"path/filepath"
-	"slices"
-	"sync"
 
 	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -28,7 +23,8 @@ type replica struct {
 	pod      string
 	settings *settings.Settings
 	caFolder string
-	// isolated is true while it cannot reach its own cluster.
+	// isolated is true while it cannot reach its own cluster: connections are closed, or
+	// stand still.
 	isolated bool
 
 	agent    *Agent
@@ -54,50 +50,6 @@ limits: {services: %d, endpoints: %d}
 		w.Fatal(err)
 	}
 	return &replica{world: w, pod: fmt.Sprintf("agent-%d", number), settings: read, caFolder: folder}
-}
-
-// owned are the connections of one replica to the own cluster, so that it can be cut
-// off alone.
-type owned struct {
-	replica *replica
-	mu      sync.Mutex
-	all     map[net.Conn]struct{}
-}
-
-func newOwned(r *replica) *owned { return &owned{replica: r, all: map[net.Conn]struct{}{}} }
-
-func (o *owned) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	o.mu.Lock()
-	isolated := o.replica.isolated
-	o.mu.Unlock()
-	if isolated {
-		return nil, errors.New("no route to host")
-	}
-	conn, err := o.replica.world.own.api.Dial(ctx, network, address)
-	if err == nil {
-		o.mu.Lock()
-		o.all[conn] = struct{}{}
-		o.mu.Unlock()
-	}
-	return conn, err
-}
-
-// isolate cuts a replica off from the own cluster.
-func (r *replica) isolate() {
-	r.conns.mu.Lock()
-	r.isolated = true
-	all := slices.Collect(maps.Keys(r.conns.all))
-	clear(r.conns.all)
-	r.conns.mu.Unlock()
-	for _, conn := range all {
-		_ = conn.Close()
-	}
-}
-
-func (r *replica) heal() {
-	r.conns.mu.Lock()
-	r.isolated = false
-	r.conns.mu.Unlock()
 }
 
 // start begins a new process with what the last one left on disk.
@@ -139,12 +91,7 @@ func (r *replica) stop() {
 		r.world.Error(err)
 	}
 	r.heal()
-	r.isolateAll()
-}
-
-// isolateAll closes what idle connections the process left, as its end does.
-func (r *replica) isolateAll() {
-	r.isolate()
+	r.isolate() // closes what idle connections the process left, as its end does
 	r.heal()
 }
 

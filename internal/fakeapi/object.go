@@ -66,7 +66,7 @@ func kindOf(path string) (apiVersion, kind string) {
 
 var kinds = map[string]string{
 	"services": "Service", "endpointslices": "EndpointSlice", "endpoints": "Endpoints", "namespaces": "Namespace", "secrets": "Secret",
-	"serviceexports": "ServiceExport", "serviceimports": "ServiceImport", "leases": "Lease", "memberclusters": "MemberCluster",
+	"serviceexports": "ServiceExport", "serviceimports": "ServiceImport", "leases": "Lease", "memberclusters": "MemberCluster", "events": "Event",
 }
 
 // Put stores objects and tells watchers.

@@ -41,7 +41,10 @@ func (f *Server) write(w http.ResponseWriter, r *http.Request, to target) {
 func (f *Server) writeLocked(method string, to target, body map[string]any) (answer any, code int, reason string) {
 	if to.name == "" {
 		meta, _ := body["metadata"].(map[string]any)
-		to.name, _ = meta["name"].(string)
+		if to.name, _ = meta["name"].(string); to.name == "" {
+			prefix, _ := meta["generateName"].(string)
+			to.name = fmt.Sprint(prefix, f.Revision+1)
+		}
 	}
 	key := to.namespace + "/" + to.name
 	existing, found := f.Objects[to.path][key]
