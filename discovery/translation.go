@@ -51,8 +51,8 @@ type inputs struct {
 	now   time.Time
 }
 
-// update translates what differs: the services named, or all of them where
-// members, roots or the ports of listeners are others than before.
+// update translates what differs: the services named, those whose listeners or checks are
+// others than before, or all of them where members or roots are.
 func (t *translation) update(in inputs, changed map[model.ServiceKey]struct{}) change {
 	view, ports := in.view, in.ports
 	all := t.view == nil || !sameMap(t.view.Members, view.Members) || !bytes.Equal(t.roots, in.roots)
@@ -63,10 +63,11 @@ func (t *translation) update(in inputs, changed map[model.ServiceKey]struct{}) c
 		}
 	}
 	options := translate.Options{TrustDomain: t.trust, Roots: in.roots, Listeners: ports, Clients: t.clients(view), Prefer: t.prefer}
-	checked := t.checked
+	checked, led := t.checked, map[model.ServiceKey]struct{}{}
 	if otherPorts := !sameMap(t.ports, ports); all || otherPorts || t.exportedOtherwise(view, changed) {
 		checked = translate.WithinBudget(view, t.from, options, t.budget)
-		all = all || otherPorts || !maps.Equal(t.checked, checked)
+		differing(t.ports, ports, led)
+		differing(t.checked, checked, led)
 	}
 	options.EndToEnd = checked
 	last := t.view
@@ -76,8 +77,14 @@ func (t *translation) update(in inputs, changed map[model.ServiceKey]struct{}) c
 		t.parted(in.now)
 		return change{whole: true}
 	}
-	out := change{whole: t.parted(in.now)}
+	out := change{whole: t.parted(in.now) || len(led) > 0}
+	for key := range led {
+		t.one(view, key, options, in.now, &out)
+	}
 	for key := range changed {
+		if _, done := led[key]; done {
+			continue
+		}
 		if service := view.Services.Get(key); translate.SameButEndpoints(last.Services.Get(key), service) {
 			t.reassign(view, service, options, &out)
 		} else {
@@ -85,6 +92,21 @@ func (t *translation) update(in inputs, changed map[model.ServiceKey]struct{}) c
 		}
 	}
 	return out
+}
+
+// differing adds the services of which a port has another value in one map than in the
+// other, or none.
+func differing[V comparable](a, b map[model.PortKey]V, into map[model.ServiceKey]struct{}) {
+	for key, value := range a {
+		if other, found := b[key]; !found || other != value {
+			into[key.Service] = struct{}{}
+		}
+	}
+	for key := range b {
+		if _, found := a[key]; !found {
+			into[key.Service] = struct{}{}
+		}
+	}
 }
 
 // sameMap is maps.Equal, at no cost where it is one map: none is changed that was handed on.

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -160,6 +161,7 @@ func TestWhatWasBeforeDoesNotMatter(t *testing.T) {
 		follow := newTranslation("east")
 		follow.budget = budget
 		view, ports := &model.View{Members: members}, map[model.PortKey]uint16{}
+		told := map[string]proto.Message{}
 		for step := range 12 {
 			now := noon.Add(time.Duration(step) * 2 * farewell) // whatever parted is gone
 			changed := map[model.ServiceKey]struct{}{}
@@ -170,26 +172,77 @@ func TestWhatWasBeforeDoesNotMatter(t *testing.T) {
 				changed[key] = struct{}{}
 				view = &model.View{Members: members, Services: view.Services.With(map[model.ServiceKey]*model.Service{key: randomService(random, key)})}
 			}
-			follow.update(inputs{view: view, ports: ports, now: now}, changed)
+			told = tell(told, follow, follow.update(inputs{view: view, ports: ports, now: now}, changed))
+			told = tell(told, follow, follow.update(inputs{view: view, ports: ports, now: now.Add(farewell)}, nil))
 			fresh := newTranslation("east")
 			fresh.budget = budget
 			fresh.update(inputs{view: view, ports: ports, now: now}, nil)
-			follow.parted(now.Add(farewell))
-			if want, got := byName(fresh.set()), byName(follow.set()); !maps.EqualFunc(want, got, proto.Equal) {
-				t.Fatalf("seed %d, step %d: -started now, +followed\n%s", seed, step, cmp.Diff(want, got, protocmp.Transform()))
+			if want := byName(fresh.set()); !maps.EqualFunc(want, told, proto.Equal) {
+				t.Fatalf("seed %d, step %d: -started now, +followed\n%s", seed, step, cmp.Diff(want, told, protocmp.Transform()))
 			}
 		}
 	}
 }
 
+// tell is what gateways have after a change.
+func tell(told map[string]proto.Message, from *translation, change change) map[string]proto.Message {
+	if change.whole {
+		return byName(from.set())
+	}
+	for _, one := range change.endpoints {
+		told["endpoints "+one.Name] = messageOf(one)
+	}
+	return told
+}
+
 var randomKeys = []model.ServiceKey{{Namespace: "shop", Name: "a"}, {Namespace: "shop", Name: "b"}, {Namespace: "shop", Name: "c"}}
+
+// TestAPortConcernsItsService: another port of the gateway, or another check, has the
+// service translated that it is of, and no other one.
+func TestAPortConcernsItsService(t *testing.T) {
+	t.Parallel()
+	one, services := twoMembers("10.2.0.1"), map[model.ServiceKey]*model.Service{}
+	for _, key := range randomKeys {
+		service := *one.Services.Get(webKey)
+		service.Key = key
+		services[key] = &service
+	}
+	view := &model.View{Members: one.Members, Services: model.Services{}.With(services)}
+	a, b, c := model.PortKey{Service: randomKeys[0], Number: 80}, model.PortKey{Service: randomKeys[1], Number: 80}, model.PortKey{Service: randomKeys[2], Number: 80}
+	tr := newTranslation("east")
+	tr.budget = 1 // the first listener's
+	tr.update(inputs{view: view, ports: map[model.PortKey]uint16{a: 20000, b: 20001}}, nil)
+	for _, step := range []struct {
+		name  string
+		ports map[model.PortKey]uint16
+		stay  []model.PortKey
+	}{
+		{"one more", map[model.PortKey]uint16{a: 20000, b: 20001, c: 20002}, []model.PortKey{a, b}},
+		{"another number", map[model.PortKey]uint16{a: 20000, b: 20003, c: 20002}, []model.PortKey{a, c}},
+		{"one that is first, and checked now", map[model.PortKey]uint16{a: 20000, b: 20003, c: 19999}, []model.PortKey{b}},
+		{"one less", map[model.PortKey]uint16{a: 20000, c: 19999}, []model.PortKey{a, c}},
+		{"nothing", map[model.PortKey]uint16{a: 20000, c: 19999}, []model.PortKey{a, b, c}},
+	} {
+		before := maps.Clone(tr.services)
+		got := tr.update(inputs{view: view, ports: step.ports}, nil)
+		if want := len(step.stay) < len(randomKeys); got.whole != want {
+			t.Errorf("%s: whole is %t", step.name, got.whole)
+		}
+		for _, key := range []model.PortKey{a, b, c} {
+			same := slices.Equal(before[key.Service].Clusters, tr.services[key.Service].Clusters)
+			if same != slices.Contains(step.stay, key) {
+				t.Errorf("%s: %s is the same: %t", step.name, key.Service, same)
+			}
+		}
+	}
+}
 
 // randomPorts are ports of the gateway for some of the services.
 func randomPorts(random *rand.Rand) map[model.PortKey]uint16 {
 	ports := map[model.PortKey]uint16{}
 	for i, key := range randomKeys {
 		if random.IntN(4) > 0 {
-			ports[model.PortKey{Service: key, Number: 80}] = uint16(20000 + i)
+			ports[model.PortKey{Service: key, Number: 80}] = uint16(20000 + i + len(randomKeys)*random.IntN(2))
 		}
 	}
 	return ports
