@@ -21,7 +21,7 @@ func (w *world) rotate(c *cluster) {
 		return
 	}
 	before := c.token
-	c.token = w.unique(secretMark)
+	c.token = w.newToken()
 	c.api.Do(func() { c.api.Tokens[c.token] = true })
 	w.join(c, c.api.UID, c.token)
 	for number := range w.facts.seen {
@@ -40,7 +40,7 @@ func (w *world) misrotate(c *cluster) {
 	if c.record == nil || w.facts.quarantined(c.name) || !w.readsRecords() {
 		return
 	}
-	w.join(c, c.api.UID, w.unique(secretMark))
+	w.join(c, c.api.UID, w.newToken())
 	c.record.Annotations = map[string]string{"bad": "true"}
 }
 
@@ -52,7 +52,7 @@ func (w *world) garble(c *cluster, how int) {
 	broken := c.record.DeepCopy()
 	config, record := string(c.name)+v1alpha1.KubeconfigSuffix, string(c.name)+v1alpha1.RecordSuffix
 	text := string(broken.Data[config])
-	switch how % 5 {
+	switch how % 6 {
 	case 0:
 		text = strings.ReplaceAll(text, "token: ", "token: '' ")
 	case 1:
@@ -63,6 +63,8 @@ func (w *world) garble(c *cluster, how int) {
 		text = strings.ReplaceAll(text, "token: ", "token: &a [") + "\t"
 	case 4:
 		broken.Data[record] = []byte("token: " + c.token)
+	case 5:
+		broken.Data[record] = []byte(strings.ReplaceAll(string(broken.Data[record]), "name: "+string(c.name), "name: another"))
 	}
 	broken.Data[config] = []byte(text)
 	w.own.api.Put(broken)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -31,8 +32,8 @@ const (
 	replicas = 2
 	// quotaServices and quotaEndpoints are what a member may offer.
 	quotaServices, quotaEndpoints = 3, 30
-	// secretMark is in every token, and must be nowhere else.
-	secretMark = "never-to-be-seen"
+	// secretMark is in every token, from one end to the other, and must be nowhere else.
+	secretMark = "unseen-"
 )
 
 // peerNames are the other members that there can be.
@@ -130,7 +131,7 @@ func newWorld(t *testing.T) *world {
 func (w *world) newCluster(name model.MemberName, network string) *cluster {
 	c := &cluster{name: name, api: fakeapi.New(w), network: network, facts: newFacts()}
 	c.api.UID = w.unique("uid")
-	c.token = w.unique(secretMark)
+	c.token = w.newToken()
 	c.api.Tokens = map[string]bool{c.token: true}
 	c.api.Objects[fakeapi.GKEPath] = map[string]metav1.Object{}
 	if name != ownName {
@@ -149,6 +150,8 @@ func (w *world) next() int {
 }
 
 func (w *world) unique(what string) string { return fmt.Sprintf("%s-%d", what, w.next()) }
+
+func (w *world) newToken() string { return w.unique(strings.Repeat(secretMark, 4)) }
 
 // violate notes that an invariant does not hold.
 func (w *world) violate(format string, values ...any) {

@@ -8,6 +8,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/dynamic"
 
 	"github.com/eastwest-mesh/eastwest/api/v1alpha1"
 	"github.com/eastwest-mesh/eastwest/discovery/status"
@@ -44,11 +45,20 @@ func (w *world) tryToWrite(what string) {
 		}
 		for way, err := range map[string]error{
 			"typed":   r.agent.kube.CoreV1().Secrets(v1alpha1.AgentNamespace).Delete(context.Background(), "nothing", metav1.DeleteOptions{}),
-			"dynamic": r.agent.dynamic.Resource(status.Resource).Delete(context.Background(), "nothing", metav1.DeleteOptions{}),
+			"dynamic": updateNothing(r.agent.dynamic),
 		} {
 			if through := apierrors.IsNotFound(err); through != (r.pod == holder) {
 				w.violate("I6: %s: a %s write of %s, while %q holds the lease: %v", what, way, r.pod, holder, err)
 			}
 		}
 	}
+}
+
+// updateNothing changes an object that there is not.
+func updateNothing(client dynamic.Interface) error {
+	object := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "eastwest.dev/v1alpha1", "kind": "MemberCluster", "metadata": map[string]any{"name": "nothing"},
+	}}
+	_, err := client.Resource(status.Resource).Update(context.Background(), object, metav1.UpdateOptions{})
+	return err
 }
