@@ -53,7 +53,7 @@ func InBubble(t *testing.T, start func(*testing.T) System) (states int) {
 }
 
 // patience is how long a step may take that takes some milliseconds.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // walker is one walk.
 type walker struct {
