@@ -99,7 +99,7 @@ func (l *leading) work(ctx context.Context, c *contender, client dynamic.Interfa
 	}
 	defer c.leads.Store(false)
 	for _, other := range l.contenders {
-		if other != c && other != nil && other.leads.Load() && !other.paused.Load() {
+		if other != c && other.leads.Load() && !other.paused.Load() {
 			l.violate("I6: two replicas lead at once")
 		}
 	}

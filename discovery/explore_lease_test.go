@@ -57,6 +57,8 @@ func newLeading(t *testing.T) *leading {
 		c := &contender{name: name, replica: &replica{world: l.world, pod: name}}
 		c.conns = newOwned(c.replica)
 		l.contenders[i] = c
+	}
+	for _, c := range l.contenders {
 		l.start(c)
 	}
 	synctest.Wait()
