@@ -32,22 +32,26 @@ const (
 	recovery  = 3 * time.Second
 )
 
+// The checks that clusters have, which share them: up to a pod, of a gateway alone, and
+// of a gateway now and then.
+var (
+	ofPod     = newCheck(corev3.RequestMethod_POST, connectPath, checkInterval)
+	ofGateway = newCheck(corev3.RequestMethod_METHOD_UNSPECIFIED, gatewayPath, checkInterval)
+	sparse    = newCheck(corev3.RequestMethod_METHOD_UNSPECIFIED, gatewayPath, sparseInterval)
+)
+
 // throughGateway checks an endpoint behind a remote gateway: up to a pod, or only
 // the gateway. A mere TCP or TLS check would prove nothing: the gateway completes
 // both for services that do not exist and for certificates that it then rejects.
-func throughGateway(endToEnd bool) *corev3.HealthCheck {
-	if !endToEnd {
-		return ofGateway(sparseInterval)
+func throughGateway(endToEnd bool) []*corev3.HealthCheck {
+	if endToEnd {
+		return ofPod
 	}
-	check := newCheck(connectPath, checkInterval)
-	check.GetHttpHealthCheck().Method = corev3.RequestMethod_POST
-	return check
+	return sparse
 }
 
-func ofGateway(interval time.Duration) *corev3.HealthCheck { return newCheck(gatewayPath, interval) }
-
-func newCheck(path string, interval time.Duration) *corev3.HealthCheck {
-	return &corev3.HealthCheck{
+func newCheck(method corev3.RequestMethod, path string, interval time.Duration) []*corev3.HealthCheck {
+	return []*corev3.HealthCheck{{
 		Timeout:               durationpb.New(checkTimeout),
 		Interval:              durationpb.New(interval),
 		IntervalJitterPercent: 10,
@@ -60,9 +64,9 @@ func newCheck(path string, interval time.Duration) *corev3.HealthCheck {
 		HealthyThreshold:      wrapperspb.UInt32(1),
 		TlsOptions:            &corev3.HealthCheck_TlsOptions{AlpnProtocols: []string{alpnCheck}},
 		HealthChecker: &corev3.HealthCheck_HttpHealthCheck_{
-			HttpHealthCheck: &corev3.HealthCheck_HttpHealthCheck{Host: "hc", Path: path},
+			HttpHealthCheck: &corev3.HealthCheck_HttpHealthCheck{Host: "hc", Path: path, Method: method},
 		},
-	}
+	}}
 }
 
 // WithinBudget picks the ports whose remote endpoints are checked up to a pod:

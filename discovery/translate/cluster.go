@@ -69,8 +69,8 @@ func egressCluster(view *model.View, service *model.Service, key model.PortKey, 
 		}
 	}
 	if len(cluster.TransportSocketMatches) > 0 {
-		cluster.TransportSocketMatches = append(cluster.TransportSocketMatches, rawMatch())
-		cluster.HealthChecks = []*corev3.HealthCheck{throughGateway(options.EndToEnd[key])}
+		cluster.TransportSocketMatches = append(cluster.TransportSocketMatches, rawMatch)
+		cluster.HealthChecks = throughGateway(options.EndToEnd[key])
 	}
 	return cluster
 }
@@ -79,36 +79,50 @@ func egressCluster(view *model.View, service *model.Service, key model.PortKey, 
 func peerCluster(to remote) *clusterv3.Cluster {
 	cluster := newCluster(PeerName(to.name), model.Port{})
 	cluster.TransportSocketMatches = []*clusterv3.Cluster_TransportSocketMatch{gatewayMatch(to, peerSNI, alpnCheck)}
-	cluster.HealthChecks = []*corev3.HealthCheck{ofGateway(checkInterval)}
+	cluster.HealthChecks = ofGateway
 	return cluster
 }
 
-// newCluster is what all clusters share. Endpoints get their whole share at once:
-// with Envoy's slow start, shares stayed a fifth off long after it was over.
+// alike is what all clusters have alike. There are as many of them as ports, so that its
+// parts are made once and shared: nobody changes them.
+var alike = &clusterv3.Cluster{
+	ClusterDiscoveryType: &clusterv3.Cluster_Type{Type: clusterv3.Cluster_EDS},
+	ConnectTimeout:       durationpb.New(connectTimeout),
+	CommonLbConfig:       &clusterv3.Cluster_CommonLbConfig{HealthyPanicThreshold: &typev3.Percent{Value: panicPercent}},
+	OutlierDetection:     outlierDetection(),
+	CircuitBreakers: &clusterv3.CircuitBreakers{Thresholds: []*clusterv3.CircuitBreakers_Thresholds{{
+		MaxConnections:     wrapperspb.UInt32(breaker),
+		MaxPendingRequests: wrapperspb.UInt32(breaker),
+		MaxRequests:        wrapperspb.UInt32(breaker),
+		MaxRetries:         wrapperspb.UInt32(retries),
+	}}},
+	// An open connection to a host that vanished would otherwise never end, as
+	// connections may be quiet for as long as they like.
+	UpstreamConnectionOptions: &clusterv3.UpstreamConnectionOptions{TcpKeepalive: keepalive},
+	// Removed endpoints would stay in use until a check of them fails.
+	IgnoreHealthOnHostRemoval: true,
+	// Only those that speak HTTP have these.
+	TypedExtensionProtocolOptions: map[string]*anypb.Any{
+		"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": pack(sameProtocol()),
+	},
+}
+
+// newCluster is alike with a name. Endpoints get their whole share at once: with Envoy's
+// slow start, shares stayed a fifth off long after it was over.
 func newCluster(name string, port model.Port) *clusterv3.Cluster {
 	cluster := &clusterv3.Cluster{
-		Name:                 name,
-		ClusterDiscoveryType: &clusterv3.Cluster_Type{Type: clusterv3.Cluster_EDS},
-		EdsClusterConfig:     &clusterv3.Cluster_EdsClusterConfig{EdsConfig: ads()},
-		ConnectTimeout:       durationpb.New(connectTimeout),
-		CommonLbConfig:       &clusterv3.Cluster_CommonLbConfig{HealthyPanicThreshold: &typev3.Percent{Value: panicPercent}},
-		OutlierDetection:     outlierDetection(),
-		CircuitBreakers: &clusterv3.CircuitBreakers{Thresholds: []*clusterv3.CircuitBreakers_Thresholds{{
-			MaxConnections:     wrapperspb.UInt32(breaker),
-			MaxPendingRequests: wrapperspb.UInt32(breaker),
-			MaxRequests:        wrapperspb.UInt32(breaker),
-			MaxRetries:         wrapperspb.UInt32(retries),
-		}}},
-		// An open connection to a host that vanished would otherwise never end, as
-		// connections may be quiet for as long as they like.
-		UpstreamConnectionOptions: &clusterv3.UpstreamConnectionOptions{TcpKeepalive: keepalive()},
-		// Removed endpoints would stay in use until a check of them fails.
-		IgnoreHealthOnHostRemoval: true,
+		Name:                      name,
+		ClusterDiscoveryType:      alike.ClusterDiscoveryType,
+		EdsClusterConfig:          &clusterv3.Cluster_EdsClusterConfig{EdsConfig: ads},
+		ConnectTimeout:            alike.ConnectTimeout,
+		CommonLbConfig:            alike.CommonLbConfig,
+		OutlierDetection:          alike.OutlierDetection,
+		CircuitBreakers:           alike.CircuitBreakers,
+		UpstreamConnectionOptions: alike.UpstreamConnectionOptions,
+		IgnoreHealthOnHostRemoval: alike.IgnoreHealthOnHostRemoval,
 	}
 	if speaksHTTP(port) {
-		cluster.TypedExtensionProtocolOptions = map[string]*anypb.Any{
-			"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": pack(sameProtocol()),
-		}
+		cluster.TypedExtensionProtocolOptions = alike.TypedExtensionProtocolOptions
 	}
 	return cluster
 }
@@ -129,12 +143,10 @@ func outlierDetection() *clusterv3.OutlierDetection {
 }
 
 // keepalive notices a vanished peer of a quiet connection within half a minute.
-func keepalive() *corev3.TcpKeepalive {
-	return &corev3.TcpKeepalive{
-		KeepaliveTime:     wrapperspb.UInt32(15),
-		KeepaliveInterval: wrapperspb.UInt32(5),
-		KeepaliveProbes:   wrapperspb.UInt32(3),
-	}
+var keepalive = &corev3.TcpKeepalive{
+	KeepaliveTime:     wrapperspb.UInt32(15),
+	KeepaliveInterval: wrapperspb.UInt32(5),
+	KeepaliveProbes:   wrapperspb.UInt32(3),
 }
 
 // sameProtocol speaks to pods what the client spoke, HTTP/1.1 or HTTP/2.
@@ -164,13 +176,11 @@ func viaGateway(name model.MemberName) *structpb.Struct {
 }
 
 // rawMatch is everything else: pods of the own network.
-func rawMatch() *clusterv3.Cluster_TransportSocketMatch {
-	return &clusterv3.Cluster_TransportSocketMatch{
-		Name:  "raw",
-		Match: &structpb.Struct{},
-		TransportSocket: &corev3.TransportSocket{
-			Name:       "envoy.transport_sockets.raw_buffer",
-			ConfigType: &corev3.TransportSocket_TypedConfig{TypedConfig: pack(&rawv3.RawBuffer{})},
-		},
-	}
+var rawMatch = &clusterv3.Cluster_TransportSocketMatch{
+	Name:  "raw",
+	Match: &structpb.Struct{},
+	TransportSocket: &corev3.TransportSocket{
+		Name:       "envoy.transport_sockets.raw_buffer",
+		ConfigType: &corev3.TransportSocket_TypedConfig{TypedConfig: pack(&rawv3.RawBuffer{})},
+	},
 }

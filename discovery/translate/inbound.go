@@ -67,7 +67,7 @@ func inboundListener(chains []*listenerv3.FilterChain, options Options) *listene
 		StatPrefix:             "in",
 		Address:                socketAddress(options.bind(), InboundPort),
 		TrafficDirection:       corev3.TrafficDirection_INBOUND,
-		TcpKeepalive:           keepalive(),
+		TcpKeepalive:           keepalive,
 		ListenerFiltersTimeout: seconds(5),
 		ListenerFilters: []*listenerv3.ListenerFilter{{
 			Name: "envoy.filters.listener.tls_inspector",

@@ -30,7 +30,7 @@ func egressListener(listens uint16, key model.PortKey, port model.Port, options 
 		StatPrefix:       EgressListener(listens),
 		Address:          socketAddress(options.bind(), listens),
 		TrafficDirection: corev3.TrafficDirection_OUTBOUND,
-		TcpKeepalive:     keepalive(),
+		TcpKeepalive:     keepalive,
 		FilterChains:     []*listenerv3.FilterChain{{Filters: []*listenerv3.Filter{filter}}},
 	}
 }

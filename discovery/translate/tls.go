@@ -97,15 +97,13 @@ func matchers(identities []string) []*tlsv3.SubjectAltNameMatcher {
 }
 
 func secret(name string) *tlsv3.SdsSecretConfig {
-	return &tlsv3.SdsSecretConfig{Name: name, SdsConfig: ads()}
+	return &tlsv3.SdsSecretConfig{Name: name, SdsConfig: ads}
 }
 
 // ads says that a resource comes on the one stream to the agent.
-func ads() *corev3.ConfigSource {
-	return &corev3.ConfigSource{
-		ResourceApiVersion:    corev3.ApiVersion_V3,
-		ConfigSourceSpecifier: &corev3.ConfigSource_Ads{Ads: &corev3.AggregatedConfigSource{}},
-	}
+var ads = &corev3.ConfigSource{
+	ResourceApiVersion:    corev3.ApiVersion_V3,
+	ConfigSourceSpecifier: &corev3.ConfigSource_Ads{Ads: &corev3.AggregatedConfigSource{}},
 }
 
 func socket(context proto.Message) *corev3.TransportSocket {
