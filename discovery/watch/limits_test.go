@@ -124,9 +124,10 @@ func TestAnExportOfWhatWasRefused(t *testing.T) {
 				api.Put(kubeSlice("shop", fmt.Sprintf("noise-%d", i), "noise", 100))
 			}
 			api.Put(kubeSlice("shop", "cart-1", "cart", 7))
-			o.Limits.Bytes = 100_000
+			o.Limits.Bytes = 20_000
 		})
 		r.live(time.Minute)
+		r.hasProblem(t, ProblemBytes)
 		r.Put(kubeExport("shop", "cart"))
 		r.live(time.Minute)
 		if offer := r.last().Services.Get(cart); offer == nil {
