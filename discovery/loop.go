@@ -77,6 +77,8 @@ type loop struct {
 	// not be served, which are looked at anew each time.
 	merged map[model.MemberName]*model.Shard
 	late   bool
+	// refinement is that of the last turn.
+	refinement *refinement
 
 	current atomic.Pointer[State]
 	// begun is true once gateways are told of something.

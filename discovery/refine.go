@@ -39,70 +39,126 @@ type refined struct {
 	answered bool
 }
 
-// dialled are the members on other networks that have a gateway.
-func (l *loop) dialled() map[model.MemberName][]model.HostPort {
-	gateways := map[model.MemberName][]model.HostPort{}
-	for name, shard := range l.shards {
-		if shard.Member.Network != l.translation.from.Network && len(shard.Member.Gateways) > 0 {
-			gateways[name] = shard.Member.Gateways
-		}
-	}
-	return gateways
+// refinement is what is known of the members themselves. It is made from what few turns
+// change, and kept: a turn costs what changed and not as much as there are members.
+type refinement struct {
+	// members are those as they offer themselves, and demoted those that are.
+	members map[model.MemberName]*model.Member
+	demoted map[model.MemberName]bool
+	answers resolve.Answers
+
+	// others are the members that are something else than they offer.
+	others   map[model.MemberName]*model.Member
+	problems []translate.Problem
+	answered bool
+	// shards are those of the others that were handed on last, by what was offered.
+	shards map[*model.Shard]*model.Shard
 }
 
-// refine looks up names and links of all members. There are few of them.
+// refine looks up names and links of all members.
 func (l *loop) refine() refined {
-	gateways := l.dialled()
+	demoted, answers := l.demoted(), l.book.Answers()
+	if last := l.refinement; last == nil || !last.madeFrom(l.shards) || !maps.Equal(last.demoted, demoted) || !oneMap(last.answers, answers) {
+		l.refinement = l.newRefinement(demoted)
+	}
+	now := l.refinement
+	out := refined{shards: maps.Clone(l.shards), problems: slices.Clone(now.problems), answered: now.answered}
+	shards := make(map[*model.Shard]*model.Shard, len(now.others))
+	for name, member := range now.others {
+		offered := l.shards[name]
+		one := now.shards[offered]
+		if one == nil {
+			one = &model.Shard{Member: member, Services: offered.Services}
+		}
+		out.shards[name], shards[offered] = one, one
+	}
+	now.shards = shards
+	return out
+}
+
+// madeFrom reports whether these are the members that it was made from.
+func (r *refinement) madeFrom(shards map[model.MemberName]*model.Shard) bool {
+	if len(r.members) != len(shards) {
+		return false
+	}
+	for name, shard := range shards {
+		if r.members[name] != shard.Member {
+			return false
+		}
+	}
+	return true
+}
+
+func (l *loop) newRefinement(demoted map[model.MemberName]bool) *refinement {
+	gateways, declared := map[model.MemberName][]model.HostPort{}, []*model.Member{}
+	out := &refinement{members: make(map[model.MemberName]*model.Member, len(l.shards)), demoted: demoted, others: map[model.MemberName]*model.Member{}, answered: true}
+	for _, name := range slices.Sorted(maps.Keys(l.shards)) {
+		member := l.shards[name].Member
+		out.members[name] = member
+		if len(member.GatewayCIDRs) > 0 {
+			declared = append(declared, member)
+		}
+		if member.Network != l.translation.from.Network && len(member.Gateways) > 0 {
+			gateways[name] = member.Gateways
+		}
+	}
 	l.book.Want(gateways)
-	answers := l.book.Answers()
-	out := refined{shards: maps.Clone(l.shards), answered: true}
+	out.answers = l.book.Answers()
 	for _, name := range slices.Sorted(maps.Keys(gateways)) {
-		shard := l.shards[name]
-		out.answered = out.answered && resolve.Answered(gateways[name], answers)
-		addresses, problems := resolve.Apply(gateways[name], shard.Member.GatewayCIDRs, answers)
-		if text := l.claimed(name, addresses); text != "" {
-			addresses, problems = nil, []resolve.Problem{{Reason: resolve.Denied, Message: text}}
-		}
-		for _, one := range problems {
-			out.problems = append(out.problems, translate.Problem{Reason: translate.Reason(one.Reason), Member: name, Message: one.Message})
-		}
-		demoted := l.demoted(shard.Member)
-		if demoted == shard.Member.Demoted && slices.Equal(addresses, shard.Member.Gateways) {
-			continue
-		}
-		member := *shard.Member
-		member.Gateways, member.Demoted = addresses, demoted
-		out.shards[name] = &model.Shard{Member: &member, Services: shard.Services}
+		out.refine(out.members[name], declared)
 	}
 	return out
 }
 
+// refine looks up one member, of which others may have declared the addresses.
+func (r *refinement) refine(member *model.Member, declared []*model.Member) {
+	r.answered = r.answered && resolve.Answered(member.Gateways, r.answers)
+	addresses, problems := resolve.Apply(member.Gateways, member.GatewayCIDRs, r.answers)
+	if text := claimed(member, addresses, declared); text != "" {
+		addresses, problems = nil, []resolve.Problem{{Reason: resolve.Denied, Message: text}}
+	}
+	for _, one := range problems {
+		r.problems = append(r.problems, translate.Problem{Reason: translate.Reason(one.Reason), Member: member.Name, Message: one.Message})
+	}
+	demoted := r.demoted[member.Name]
+	if demoted == member.Demoted && slices.Equal(addresses, member.Gateways) {
+		return
+	}
+	other := *member
+	other.Gateways, other.Demoted = addresses, demoted
+	r.others[member.Name] = &other
+}
+
 // claimed says which of a member's addresses somebody else declared; empty where none.
 // A member with CIDRs of its own was held to these before, and no two may overlap.
-func (l *loop) claimed(name model.MemberName, addresses []model.HostPort) string {
-	if len(l.shards[name].Member.GatewayCIDRs) > 0 {
+func claimed(member *model.Member, addresses []model.HostPort, declared []*model.Member) string {
+	if len(member.GatewayCIDRs) > 0 {
 		return ""
 	}
-	for _, other := range slices.Sorted(maps.Keys(l.shards)) {
-		declared := l.shards[other].Member.GatewayCIDRs
-		if other == name || len(declared) == 0 {
-			continue
-		}
+	for _, other := range declared {
 		for _, one := range addresses {
-			if ip, isIP := one.IP(); isIP && model.Within(declared, ip) {
-				return fmt.Sprintf("gateway %s is in the gateway CIDRs of member %s", one, other)
+			if ip, isIP := one.IP(); isIP && model.Within(other.GatewayCIDRs, ip) {
+				return fmt.Sprintf("gateway %s is in the gateway CIDRs of member %s", one, other.Name)
 			}
 		}
 	}
 	return ""
 }
 
-// demoted reports whether a member is used only where nobody else has an endpoint.
-// What it offers is out of date: that alone takes nothing away, as the members may
-// be fine where their API is not; but its gateway does not answer either.
-func (l *loop) demoted(member *model.Member) bool {
-	result, known := l.links.Result(member.Name)
-	return member.State == model.Stale && known && !result.OK
+// demoted are the members that are used only where nobody else has an endpoint. What
+// they offer is out of date: that alone takes nothing away, as the members may be fine
+// where their API is not; but their gateway does not answer either.
+func (l *loop) demoted() map[model.MemberName]bool {
+	out := map[model.MemberName]bool{}
+	for name, shard := range l.shards {
+		if shard.Member.State != model.Stale {
+			continue
+		}
+		if result, known := l.links.Result(name); known && !result.OK {
+			out[name] = true
+		}
+	}
+	return out
 }
 
 // unrefined parts what a snapshot has into what members said and the addresses that

@@ -109,9 +109,12 @@ func differing[V comparable](a, b map[model.PortKey]V, into map[model.ServiceKey
 	}
 }
 
-// sameMap is maps.Equal, at no cost where it is one map: none is changed that was handed on.
-func sameMap[K, V comparable](a, b map[K]V) bool {
-	return reflect.ValueOf(a).UnsafePointer() == reflect.ValueOf(b).UnsafePointer() || maps.Equal(a, b)
+// sameMap is maps.Equal, at no cost where it is one map.
+func sameMap[K, V comparable](a, b map[K]V) bool { return oneMap(a, b) || maps.Equal(a, b) }
+
+// oneMap reports whether both are the same in memory: none is changed that was handed on.
+func oneMap[M ~map[K]V, K comparable, V any](a, b M) bool {
+	return reflect.ValueOf(a).UnsafePointer() == reflect.ValueOf(b).UnsafePointer()
 }
 
 // exportedOtherwise reports whether a changed service has other exporters than before:

@@ -2,6 +2,7 @@ package merge
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"testing"
 	"time"
@@ -27,12 +28,13 @@ func BenchmarkOneEndpoint(b *testing.B) {
 	view := Merge(nil, Input{Shards: shards, Incumbents: incumbents}, nil)
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		shards["m0"].Services = versions[i%2]
-		next := Merge(view, Input{Shards: shards, Incumbents: incumbents}, []model.ServiceKey{key})
-		if next == view {
+		next := maps.Clone(shards)
+		next["m0"] = &model.Shard{Member: shards["m0"].Member, Services: versions[i%2]}
+		made := Merge(view, Input{Shards: next, Last: shards, Incumbents: incumbents}, []model.ServiceKey{key})
+		if made == view {
 			b.Fatal("the change is missing")
 		}
-		view = next
+		view, shards = made, next
 	}
 }
 

@@ -40,10 +40,10 @@ func Merge(previous *model.View, in Input, changed []model.ServiceKey) *model.Vi
 		return in.build()
 	}
 	members, roster := mergeMembers(previous.Members, in.Shards)
-	different := map[model.ServiceKey]*model.Service{}
+	different, moved := map[model.ServiceKey]*model.Service{}, in.moved()
 	for key := range affected(previous, in.Shards, roster, changed) {
 		old := previous.Services.Get(key)
-		made := in.refilled(old, key)
+		made := in.refilled(old, key, moved)
 		if made == nil {
 			made = in.mergeService(key)
 		}

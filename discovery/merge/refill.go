@@ -7,37 +7,47 @@ import (
 	"github.com/eastwest-mesh/eastwest/discovery/model"
 )
 
-// refilled is a service as before, with other endpoints; nil where more than endpoints
-// may differ. Most changes are of this kind, and cost no more than what they change.
-func (in *Input) refilled(old *model.Service, key model.ServiceKey) *model.Service {
-	if old == nil || in.Quotas.Endpoints > 0 || !old.Cut.Equal(model.Cut{}) || in.Incumbents[key] != old.Exporters[0] {
-		return nil
-	}
-	next, exporters := *old, 0
-	next.Offers, next.Backends = slices.Clone(old.Offers), slices.Clone(old.Backends)
+// moved are the members that may offer something else than in the input before, or nothing
+// any more.
+func (in *Input) moved() []model.MemberName {
+	var all []model.MemberName
 	for name, shard := range in.Shards {
-		at := slices.Index(old.Exporters, name)
-		if in.Last[name] == shard {
-			if at >= 0 {
-				exporters++
-			}
-			continue
+		if in.Last[name] != shard {
+			all = append(all, name)
 		}
-		offer := shard.Services.Get(key)
-		if offer == nil {
-			continue
-		}
-		switch {
-		case at < 0:
-			return nil
-		case offer != old.Offers[at] && !(sameButEndpoints(offer, old.Offers[at]) && replaced(next.Backends, name, offer)):
-			return nil
-		}
-		next.Offers[at] = offer
-		exporters++
 	}
-	if exporters != len(old.Exporters) {
+	for name := range in.Last {
+		if in.Shards[name] == nil {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+// refilled is a service as before, with other endpoints of members that moved; nil where
+// more than endpoints may differ. Most changes are of this kind, and cost no more than what
+// they change.
+func (in *Input) refilled(old *model.Service, key model.ServiceKey, moved []model.MemberName) *model.Service {
+	if in.Last == nil || old == nil || in.Quotas.Endpoints > 0 || !old.Cut.Equal(model.Cut{}) || in.Incumbents[key] != old.Exporters[0] {
 		return nil
+	}
+	next := *old
+	next.Offers, next.Backends = slices.Clone(old.Offers), slices.Clone(old.Backends)
+	for _, name := range moved {
+		var offer *model.Offer
+		if shard := in.Shards[name]; shard != nil {
+			offer = shard.Services.Get(key)
+		}
+		at := slices.Index(old.Exporters, name)
+		switch {
+		case (at < 0) != (offer == nil):
+			return nil
+		case at < 0, offer == old.Offers[at]:
+		case sameButEndpoints(offer, old.Offers[at]) && replaced(next.Backends, name, offer):
+			next.Offers[at] = offer
+		default:
+			return nil
+		}
 	}
 	return &next
 }
