@@ -240,14 +240,17 @@ func (r *resuming) judge() {
 		now, before := r.served(state, name), r.has[name]
 		withdrawn := r.truth[name] >= goneAt && before < goneAt
 		known, loaded := r.loaded[name]
-		asBefore := loaded && !r.heard[name] && now == known
+		tried := r.late || r.watched[name].Member.State != model.Joining
+		asBefore := loaded && !r.heard[name] && now == known && tried
 		ignorant := r.forgotten[name] && !r.heard[name] && r.late
 		switch {
+		case now >= 0 && now != before && !r.heard[name] && !tried:
+			r.wrong = fmt.Sprintf("what is remembered of %s is served before it could answer", name)
 		case now > r.truth[name]:
 			r.wrong = fmt.Sprintf("I1: %s is served as it will be", name)
 		case now < 0 && before >= 0 && !withdrawn && !ignorant && !asBefore && slices.Contains(r.names, name):
 			r.wrong = fmt.Sprintf("I2: %s is taken away, and is there", name)
-		case now >= 0 && now < before && r.heard[name]:
+		case now >= 0 && now < before && (r.heard[name] || !tried):
 			r.wrong = fmt.Sprintf("I3: %s goes back from %d to %d", name, before, now)
 		case now >= 0 && !slices.Contains(r.names, name):
 			r.wrong = fmt.Sprintf("I1: %s left, and is served", name)
@@ -256,8 +259,14 @@ func (r *resuming) judge() {
 		if state.Complete && !r.heard[name] && slices.Contains(r.names, name) {
 			r.wrong = fmt.Sprintf("all is said to be known, but %s was not heard", name)
 		}
-		if !state.Blind && r.forgotten[name] && !r.heard[name] && slices.Contains(r.names, name) {
-			r.wrong = fmt.Sprintf("nothing is said to be missing, but %s is not known", name)
+	}
+	unknown := slices.ContainsFunc(r.names, func(name model.MemberName) bool { return r.forgotten[name] && !r.heard[name] })
+	if state.Blind != unknown {
+		r.wrong = fmt.Sprintf("a member is not known: %v, said to be: %v", unknown, state.Blind)
+	}
+	for _, name := range r.names {
+		if known := r.heard[name] || !r.forgotten[name]; known != (state.Shards[name] != nil) {
+			r.wrong = fmt.Sprintf("%s is known: %v, and a snapshot would have %v", name, known, state.Shards[name])
 		}
 	}
 }

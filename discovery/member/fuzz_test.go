@@ -2,6 +2,7 @@ package member
 
 import (
 	"bytes"
+	"maps"
 	"strings"
 	"testing"
 
@@ -25,10 +26,12 @@ func FuzzBundle(f *testing.F) {
 	north := map[string][]byte{
 		"north" + kubeconfigSuffix: kubeconfigOf(f, "north", "other"), "north" + recordSuffix: []byte(recordOf("north", "uid: uid-north")),
 	}
+	// North is read once: it is in use already whenever another entry comes.
+	before := newRegistry(Options{Own: v1alpha1.MemberRecord{Name: "east", ClusterID: "east", UID: "uid-east"}, Events: newLog()})
+	before.update([]bundle{{origin: "b", files: north}})
 	f.Fuzz(func(t *testing.T, name string, kubeconfig, record []byte) {
-		told := newLog()
-		r := newRegistry(Options{Own: v1alpha1.MemberRecord{Name: "east", ClusterID: "east", UID: "uid-east"}, Events: told})
-		r.update([]bundle{{origin: "b", files: north}})
+		told, r := newLog(), *before
+		r.options.Events, r.joined = told, maps.Clone(before.joined)
 		r.update([]bundle{
 			{origin: "a", files: map[string][]byte{name + kubeconfigSuffix: kubeconfig, name + recordSuffix: record}},
 			{origin: "b", files: north},

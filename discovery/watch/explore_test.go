@@ -30,7 +30,7 @@ func TestEveryOrderOfASwap(t *testing.T) {
 	}
 }
 
-// changes is how often the member changes; before the last but one its slice is deleted.
+// changes is how often the member changes; with the last but one all of it is deleted.
 const (
 	changes = 3
 	deleted = 2
@@ -60,6 +60,7 @@ type watcher struct {
 	at      int
 	started bool
 	faulty  bool
+	stopped bool
 }
 
 func newSwap(t *testing.T) *swap {
@@ -149,11 +150,7 @@ func (s *swap) Do(action string) string {
 		s.list(one, s.truth)
 	case "event":
 		one.at++
-		if slices := one.streams[ofSlices]; one.at == deleted {
-			one.remove(slices, objectID{"shop", "cart-1"}, revisionAt(one.at))
-		} else {
-			one.put(slices, sliceAt(one.at), revisionAt(one.at))
-		}
+		one.event()
 	case "fault":
 		one.faulty = true
 		one.heard(time.Now(), 0, &Fault{Reason: Unauthorized})
@@ -165,6 +162,19 @@ func (s *swap) Do(action string) string {
 	return s.wrong
 }
 
+// event has the member's last change arrive.
+func (w *watcher) event() {
+	version := revisionAt(w.at)
+	for i, one := range objectsAt(w.at - 1) {
+		if _, stays := objectsAt(w.at)[i]; !stays {
+			w.remove(w.streams[i], one.id, version)
+		}
+	}
+	for i, one := range objectsAt(w.at) {
+		w.put(w.streams[i], one, version)
+	}
+}
+
 // turn is what Run does when it is woken.
 func (s *swap) turn(c *Cluster) {
 	if leaving, over := c.over(s.ctx); over {
@@ -174,15 +184,22 @@ func (s *swap) turn(c *Cluster) {
 		}
 		return
 	}
+	before := c.current
 	retired, shard, changed := c.step(s.ctx, time.Now())
 	for _, one := range retired {
 		one.stop()
 	}
+	for _, one := range s.sessions {
+		one.started, one.stopped = one.started || one.cancel != nil, one.stopped || slices.Contains(retired, one.session)
+		switch used := one.session == c.current || one.session == c.next || one.session == c.asked; {
+		case one.started && used == one.stopped && one.cluster == c:
+			s.wrong = fmt.Sprintf("a session that is used, %v, was stopped, %v", used, one.stopped)
+		case one.session == c.current && before != nil && before != c.current && one.faulty:
+			s.wrong = "a credential that is refused took the place of another"
+		}
+	}
 	if shard != nil {
 		s.inbox.Offer(shard, changed)
-	}
-	for _, one := range s.sessions {
-		one.started = one.started || one.cancel != nil
 	}
 }
 
@@ -191,15 +208,8 @@ func (s *swap) list(one *watcher, truth int) {
 	one.at = truth
 	for _, from := range one.streams {
 		all := newListing(one.session)
-		switch from.index {
-		case ofServices:
-			all.add(packService(kubeService("shop", "cart")))
-		case ofExports:
-			all.add(packExport(kubeExport("shop", "cart"), model.Upstream))
-		case ofSlices:
-			if truth != deleted {
-				all.add(sliceAt(truth))
-			}
+		if object, found := objectsAt(truth)[from.index]; found {
+			all.add(object)
 		}
 		if !one.replace(from, all, revisionAt(truth), false) {
 			s.t.Fatal("a list is held that lost little")
@@ -207,9 +217,16 @@ func (s *swap) list(one *watcher, truth int) {
 	}
 }
 
-// sliceAt is the slice after some changes, with so many endpoints and one more.
-func sliceAt(truth int) object {
-	return packSlice(kubeSlice("shop", "cart-1", "cart", truth+1), anywhere)
+// objectsAt are what the member has after some changes, by the resource: a slice with so
+// many endpoints and one more, and what makes others see it.
+func objectsAt(truth int) map[int]object {
+	if truth == deleted {
+		return nil
+	}
+	return map[int]object{
+		ofServices: packService(kubeService("shop", "cart")), ofExports: packExport(kubeExport("shop", "cart"), model.Upstream),
+		ofSlices: packSlice(kubeSlice("shop", "cart-1", "cart", truth+1), anywhere),
+	}
 }
 
 func revisionAt(truth int) string { return strconv.Itoa(100 + truth) }
@@ -262,7 +279,14 @@ func (s *swap) State() string {
 	place := func(one *session) int {
 		return slices.IndexFunc(s.sessions, func(w *watcher) bool { return w.session == one })
 	}
-	return strings.Join(append(parts, fmt.Sprint(place(c.asked), place(c.next), place(c.current), c.state)), " ")
+	return strings.Join(append(parts, fmt.Sprint(place(c.asked), place(c.next), place(c.current), c.state, s.confirmed())), " ")
+}
+
+// confirmed reports whether the member was heard with the next credential after the last
+// change was applied with the current one.
+func (s *swap) confirmed() bool {
+	c := s.cluster
+	return c.next != nil && c.current != nil && c.next.verifiedAt.After(c.current.streams[ofSlices].appliedAt)
 }
 
 // Rest implements explore.System: faults heal, and everything arrives.
