@@ -48,10 +48,10 @@ type swap struct {
 	served   map[model.MemberName]*model.Shard
 	sessions []*watcher
 	// truth is how often the member has changed; replaced and left what was done to it.
-	truth          int
-	replaced, left bool
-	highest        int
-	wrong          string
+	truth, replaced int
+	left            bool
+	highest         int
+	wrong           string
 }
 
 // watcher is a session and how far it has come; -1 before it has listed.
@@ -100,10 +100,12 @@ func (s *swap) follow(one *session) { s.sessions = append(s.sessions, &watcher{s
 // Actions implements explore.System.
 func (s *swap) Actions() []string {
 	var all []string
-	if s.truth < changes {
+	if s.truth < changes && s.replaced < 2 {
 		all = append(all, "change")
 	}
-	if !s.replaced && !s.left {
+	// A second time only before the first one has listed, and then nothing but steps: with
+	// everything that may happen there would be too many orders.
+	if again := s.replaced == 1 && s.truth == 0 && s.sessions[len(s.sessions)-1].at < 0; !s.left && (s.replaced == 0 || again) {
 		all = append(all, "replace")
 	}
 	if !s.left {
@@ -111,13 +113,13 @@ func (s *swap) Actions() []string {
 	}
 	for i, one := range s.sessions {
 		switch {
-		case !one.started:
+		case !one.started || s.replaced == 2:
 		case one.at < 0:
 			all = append(all, fmt.Sprint("list ", i))
 		case one.at < s.truth:
 			all = append(all, fmt.Sprint("event ", i))
 		}
-		if one.started {
+		if one.started && s.replaced < 2 {
 			all = append(all, fmt.Sprint(map[bool]string{false: "fault ", true: "well "}[one.faulty], i))
 		}
 	}
@@ -135,7 +137,7 @@ func (s *swap) Do(action string) string {
 	case "change":
 		s.truth++
 	case "replace":
-		s.replaced = true
+		s.replaced++
 		if err := s.cluster.Replace(s.cluster.record, s.unanswered()); err != nil {
 			s.t.Fatal(err)
 		}
