@@ -29,7 +29,12 @@ func (w *world) mayWait(cluster string, wanted map[string][]host) bool {
 		return false
 	}
 	name, _, _ := strings.Cut(parts[2], ".")
-	one, found := w.own.api.Objects[fakeapi.ServicePath][namespace+"/"+derived.Name(model.ServiceKey{Namespace: namespace, Name: name})].(*corev1.Service)
+	var one *corev1.Service
+	found := false
+	w.own.api.Do(func() {
+		key := model.ServiceKey{Namespace: namespace, Name: name}
+		one, found = w.own.api.Objects[fakeapi.ServicePath][namespace+"/"+derived.Name(key)].(*corev1.Service)
+	})
 	return found && slices.ContainsFunc(one.Spec.Ports, func(port corev1.ServicePort) bool {
 		return wanted[fmt.Sprintf("egress|%d|%s", port.Port, parts[2])] == nil
 	})
