@@ -51,6 +51,13 @@ func (h *history) reaches(number int, name model.MemberName) bool {
 	return name != ownName || !h.world.replicas[number].isolated
 }
 
+// stalls reports whether a member's changes are on their way to a replica and stand still:
+// once they go on it may come to know each of them, or the last alone.
+func (h *history) stalls(number int, name model.MemberName) bool {
+	r := h.world.replicas[number]
+	return name == ownName && r.isolated && r.conns.thawed != nil
+}
+
 // changed notes that a member has other facts.
 func (h *history) changed(name model.MemberName) {
 	for number := range h.seen {
@@ -65,10 +72,8 @@ func (h *history) changed(name model.MemberName) {
 func (h *history) look() {
 	for number := range h.seen {
 		for name, s := range h.seen[number] {
-			if !h.reaches(number, name) {
-				continue
-			}
-			if s.unlisted = false; s.behind {
+			reached := h.reaches(number, name)
+			if s.unlisted = s.unlisted && !reached; s.behind && (reached || h.stalls(number, name)) {
 				s.candidates, s.behind = append(s.candidates, h.world.clusters[name].facts.clone()), false
 			}
 		}
