@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -50,9 +51,10 @@ func (f *Fault) Error() string {
 	return fmt.Sprintf("%s: %s", f.Reason, f.Message)
 }
 
-// statusFault reads an answer that is none. Its text is foreign and cut short.
-func statusFault(response *http.Response, from io.Reader) *Fault {
-	fault := &Fault{Reason: ServerError, Message: response.Status, status: response.StatusCode}
+// statusFault reads an answer that is none. Its text is foreign: it is shown without
+// secrets, and cut short.
+func statusFault(response *http.Response, from io.Reader, secrets *strings.Replacer) *Fault {
+	fault := &Fault{Reason: ServerError, Message: fmt.Sprintf("%.80s", secrets.Replace(response.Status)), status: response.StatusCode}
 	switch code := response.StatusCode; {
 	case code == http.StatusUnauthorized:
 		fault.Reason = Unauthorized
@@ -69,7 +71,7 @@ func statusFault(response *http.Response, from io.Reader) *Fault {
 	content, err := readAll(from, maxStatus)
 	var status metav1.Status
 	if err == nil && decodeUnknown(content, "Status", &status) == nil && status.Message != "" {
-		fault.Message = fmt.Sprintf("%.200q", status.Message)
+		fault.Message = fmt.Sprintf("%.200q", secrets.Replace(status.Message))
 	}
 	return fault
 }

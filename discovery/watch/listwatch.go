@@ -175,7 +175,7 @@ func (s *stream) next(from events) (kubewatch.EventType, metav1.Object, error) {
 		if err := s.status(event.Object.Raw, &status); err != nil {
 			return "", nil, err
 		}
-		return "", nil, &Fault{Reason: ServerError, Message: fmt.Sprintf("%.200q", status.Message), status: int(status.Code)}
+		return "", nil, &Fault{Reason: ServerError, Message: fmt.Sprintf("%.200q", s.session.client.secrets.Replace(status.Message)), status: int(status.Code)}
 	}
 	return "", nil, fmt.Errorf("%w: an event of type %.20q", errGarbled, event.Type)
 }

@@ -33,6 +33,23 @@ type client struct {
 	http   *http.Client
 	timing timing
 	close  func()
+	// secrets takes the place of credentials in foreign words: whoever answers may say back
+	// what it was sent.
+	secrets *strings.Replacer
+}
+
+// hidden stands for a credential.
+const hidden = "(credential)"
+
+// secretsOf are what must not be shown of a connection.
+func secretsOf(config *rest.Config) *strings.Replacer {
+	var pairs []string
+	for _, secret := range []string{config.BearerToken, config.Password} {
+		if secret != "" {
+			pairs = append(pairs, secret, hidden)
+		}
+	}
+	return strings.NewReplacer(pairs...)
 }
 
 // newClient makes a transport of its own, not one of client-go's shared ones:
@@ -67,7 +84,7 @@ func newClient(config *rest.Config, timing timing) (*client, error) {
 		return nil, fmt.Errorf("read the credential of %s: %w", base.Host, err)
 	}
 	return &client{
-		base: base, timing: timing,
+		base: base, timing: timing, secrets: secretsOf(config),
 		http: &http.Client{Transport: wrapped, CheckRedirect: func(*http.Request, []*http.Request) error {
 			// An API server has no reason to send us elsewhere, an attacker has.
 			return http.ErrUseLastResponse
@@ -152,11 +169,12 @@ func (c *client) get(ctx context.Context, path string, query url.Values, accept 
 	if response.StatusCode != http.StatusOK {
 		defer stream.Close()
 		stream.within(idle)
-		return nil, statusFault(response, stream)
+		return nil, statusFault(response, stream, c.secrets)
 	}
-	if wanted, _, _ := strings.Cut(accept, ";"); !strings.HasPrefix(response.Header.Get("Content-Type"), wanted) {
+	content := response.Header.Get("Content-Type")
+	if wanted, _, _ := strings.Cut(accept, ";"); !strings.HasPrefix(content, wanted) {
 		defer stream.Close()
-		return nil, &Fault{Reason: Garbled, Message: fmt.Sprintf("the answer is %.80q, not %s", response.Header.Get("Content-Type"), wanted)}
+		return nil, &Fault{Reason: Garbled, Message: fmt.Sprintf("the answer is %.80q, not %s", c.secrets.Replace(content), wanted)}
 	}
 	return stream, nil
 }
