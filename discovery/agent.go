@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	kubediscovery "k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -92,8 +91,6 @@ type Agent struct {
 	tenure *tenure
 	// elector keeps the lease: it must get through where the tenure lets nothing pass.
 	elector kubernetes.Interface
-	// served says which APIs the own cluster serves.
-	served kubediscovery.ServerResourcesInterface
 }
 
 // New puts an agent together. It contacts the own cluster once, to learn which
@@ -118,9 +115,6 @@ func New(ctx context.Context, o Options) (*Agent, error) {
 		return nil, fmt.Errorf("connect to the own cluster: %w", err)
 	}
 	if a.elector, err = kubernetes.NewForConfig(o.Config); err != nil {
-		return nil, fmt.Errorf("connect to the own cluster: %w", err)
-	}
-	if a.served, err = kubediscovery.NewDiscoveryClientForConfig(within(lookup, writing)); err != nil {
 		return nil, fmt.Errorf("connect to the own cluster: %w", err)
 	}
 	a.families = a.readFamilies(ctx)

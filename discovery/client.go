@@ -1,10 +1,6 @@
 package discovery
 
-import (
-	"time"
-
-	"k8s.io/client-go/rest"
-)
+import "k8s.io/client-go/rest"
 
 // unlimited is a connection whose requests do not wait for each other. The default of
 // five in a second would hold up every change of an endpoint behind those before it;
@@ -14,13 +10,5 @@ import (
 func unlimited(config *rest.Config) *rest.Config {
 	config = rest.CopyConfig(config)
 	config.QPS, config.WarningHandler = -1, rest.NoWarnings{}
-	return config
-}
-
-// within is a connection whose requests end by themselves, for those that no context
-// ends: a term lasts until all that began in it has ended.
-func within(patience time.Duration, config *rest.Config) *rest.Config {
-	config = rest.CopyConfig(config)
-	config.Timeout = patience
 	return config
 }

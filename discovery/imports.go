@@ -6,6 +6,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	kubediscovery "k8s.io/client-go/discovery"
 
 	"github.com/eastwest-mesh/eastwest/discovery/mcs"
 	"github.com/eastwest-mesh/eastwest/discovery/model"
@@ -14,7 +15,7 @@ import (
 // importWriter writes the objects of the multi-cluster services API.
 func (a *Agent) importWriter() *mcs.Writer {
 	out := &mcs.Writer{
-		Client: a.dynamic, API: a.served, View: a.view, Own: a.own, Mesh: a.Settings.File.Mesh,
+		Client: a.dynamic, API: kubediscovery.ToDiscoveryInterfaceWithContext(a.kube.Discovery()), View: a.view, Own: a.own, Mesh: a.Settings.File.Mesh,
 		Problems: a.exportProblems, Namespace: a.cluster.HasNamespace,
 		Vantage: func(own *model.Member) mcs.Vantage {
 			from := mcs.Vantage{Own: own, Families: a.families, Sidecars: a.publisher == nil, Derived: func(key model.ServiceKey) (string, []netip.Addr) {

@@ -10,6 +10,7 @@ import (
 	"github.com/eastwest-mesh/eastwest/discovery/model"
 	"github.com/eastwest-mesh/eastwest/discovery/publish"
 	"github.com/eastwest-mesh/eastwest/discovery/translate"
+	"github.com/eastwest-mesh/eastwest/internal/dirty"
 	"github.com/eastwest-mesh/eastwest/internal/eds"
 )
 
@@ -66,8 +67,12 @@ func (t *translation) update(in inputs, changed map[model.ServiceKey]struct{}) c
 	checked, led := t.checked, map[model.ServiceKey]struct{}{}
 	if otherPorts := !sameMap(t.ports, ports); all || otherPorts || t.exportedOtherwise(view, changed) {
 		checked = translate.WithinBudget(view, t.from, options, t.budget)
-		differing(t.ports, ports, led)
-		differing(t.checked, checked, led)
+		for key := range dirty.Between(t.ports, ports) {
+			led[key.Service] = struct{}{}
+		}
+		for key := range dirty.Between(t.checked, checked) {
+			led[key.Service] = struct{}{}
+		}
 	}
 	options.EndToEnd = checked
 	last := t.view
@@ -92,21 +97,6 @@ func (t *translation) update(in inputs, changed map[model.ServiceKey]struct{}) c
 		}
 	}
 	return out
-}
-
-// differing adds the services of which a port has another value in one map than in the
-// other, or none.
-func differing[V comparable](a, b map[model.PortKey]V, into map[model.ServiceKey]struct{}) {
-	for key, value := range a {
-		if other, found := b[key]; !found || other != value {
-			into[key.Service] = struct{}{}
-		}
-	}
-	for key := range b {
-		if _, found := a[key]; !found {
-			into[key.Service] = struct{}{}
-		}
-	}
 }
 
 // sameMap is maps.Equal, at no cost where it is one map.

@@ -79,31 +79,13 @@ func (m *memory) newWriter() *Writer {
 // watch keeps the Cluster up until the test is over. What it returns ends it before.
 func (m *memory) watch(t testing.TB) (stop func()) {
 	t.Helper()
-	return m.background(t, func(ctx context.Context) { _ = m.cluster.Run(ctx) })
+	return m.api.Beside(t, func(ctx context.Context) { _ = m.cluster.Run(ctx) })
 }
 
 // write runs the Writer.
 func (m *memory) write(t testing.TB) (stop func()) {
 	t.Helper()
-	return m.background(t, m.writer.Run)
-}
-
-func (m *memory) background(t testing.TB, run func(context.Context)) (stop func()) {
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		run(ctx)
-	}()
-	stop = func() {
-		cancel()
-		<-done
-	}
-	t.Cleanup(func() {
-		stop()
-		m.api.Cut()
-	})
-	return stop
+	return m.api.Beside(t, m.writer.Run)
 }
 
 // tell changes the view.

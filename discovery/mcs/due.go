@@ -1,11 +1,13 @@
 package mcs
 
 import (
+	"iter"
 	"maps"
 	"slices"
 	"time"
 
 	"github.com/eastwest-mesh/eastwest/discovery/model"
+	"github.com/eastwest-mesh/eastwest/internal/dirty"
 )
 
 // basis is what a pass is made from, beside the objects of the cluster.
@@ -48,24 +50,14 @@ func (w *Writer) take(now *basis) (due map[model.ServiceKey]struct{}, all bool) 
 	for key := range last.view.Services.Different(&now.view.Services) {
 		due[key] = struct{}{}
 	}
-	different(last.problems, now.problems, due)
-	different(last.unsettled, now.unsettled, due)
-	different(last.from.Unnamed, now.from.Unnamed, due)
+	for _, other := range []iter.Seq[model.ServiceKey]{
+		dirty.Between(last.problems, now.problems), dirty.Between(last.unsettled, now.unsettled), dirty.Between(last.from.Unnamed, now.from.Unnamed),
+	} {
+		for key := range other {
+			due[key] = struct{}{}
+		}
+	}
 	return due, false
-}
-
-// different adds the keys at which two maps differ.
-func different[V comparable](a, b map[model.ServiceKey]V, into map[model.ServiceKey]struct{}) {
-	for key, value := range a {
-		if other, found := b[key]; !found || other != value {
-			into[key] = struct{}{}
-		}
-	}
-	for key := range b {
-		if _, found := a[key]; !found {
-			into[key] = struct{}{}
-		}
-	}
 }
 
 // take is what a pass looks at in a dialect: what is due in all of them, and what was

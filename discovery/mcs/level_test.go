@@ -1,6 +1,7 @@
 package mcs
 
 import (
+	"context"
 	"maps"
 	"net/http"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/discovery"
 
 	"github.com/eastwest-mesh/eastwest/discovery/model"
 	"github.com/eastwest-mesh/eastwest/internal/fakeapi"
@@ -112,4 +114,40 @@ func (m *memory) object(path, name string) metav1.Object {
 	var found metav1.Object
 	m.api.Do(func() { found = m.api.Objects[path]["shop/"+name] })
 	return found
+}
+
+// silent answers nothing before it is given up.
+type silent struct {
+	discovery.ServerResourcesInterfaceWithContext
+	asked atomic.Int64
+}
+
+func (s *silent) ServerResourcesForGroupVersionWithContext(ctx context.Context, _ string) (*metav1.APIResourceList, error) {
+	s.asked.Add(1)
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// TestATermEndsThoughNobodyAnswers: which APIs are served is asked with a limit, and no
+// longer than the term lasts.
+func TestATermEndsThoughNobodyAnswers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, api := newMemory(t), &silent{}
+		m.writer.API = api
+		stop := m.run(t)
+		after(patience - time.Second)
+		if asked := api.asked.Load(); asked != 1 {
+			t.Errorf("asked %d times before the first is given up", asked)
+		}
+		after(2 * time.Second)
+		if asked := api.asked.Load(); asked != 2 {
+			t.Errorf("asked %d times, want the other dialect to have its turn", asked)
+		}
+		began := time.Now()
+		stop()
+		if took := time.Since(began); took > 0 {
+			t.Errorf("it ended %s later", took)
+		}
+	})
 }

@@ -41,10 +41,10 @@ type memory struct {
 
 // served says that one API is served.
 type served struct {
-	discovery.ServerResourcesInterface
+	discovery.ServerResourcesInterfaceWithContext
 }
 
-func (served) ServerResourcesForGroupVersion(version string) (*metav1.APIResourceList, error) {
+func (served) ServerResourcesForGroupVersionWithContext(_ context.Context, version string) (*metav1.APIResourceList, error) {
 	out := &metav1.APIResourceList{GroupVersion: version}
 	if version == "multicluster.x-k8s.io/v1beta1" {
 		out.APIResources = []metav1.APIResource{{Name: "serviceimports"}, {Name: "serviceexports"}}
@@ -122,21 +122,7 @@ func (m *memory) open(t testing.TB) {
 // run runs the Writer until the test is over. What it returns ends it before.
 func (m *memory) run(t testing.TB) (stop func()) {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		m.writer.Run(ctx)
-	}()
-	stop = func() {
-		cancel()
-		<-done
-	}
-	t.Cleanup(func() {
-		stop()
-		m.api.Cut()
-	})
-	return stop
+	return m.api.Beside(t, m.writer.Run)
 }
 
 // tell changes the view.

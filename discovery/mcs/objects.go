@@ -20,9 +20,11 @@ import (
 
 // served is the version in which a dialect is served with both of its kinds; empty
 // where it is not.
-func (d *dialect) served(client discovery.ServerResourcesInterface) (string, error) {
+func (d *dialect) served(ctx context.Context, client discovery.ServerResourcesInterfaceWithContext) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	for _, version := range d.versions {
-		list, err := client.ServerResourcesForGroupVersion(d.group + "/" + version)
+		list, err := client.ServerResourcesForGroupVersionWithContext(ctx, d.group+"/"+version)
 		if apierrors.IsNotFound(err) {
 			continue
 		}

@@ -22,7 +22,7 @@ import (
 // for. One replica at a time may run it.
 type Writer struct {
 	Client dynamic.Interface
-	API    discovery.ServerResourcesInterface
+	API    discovery.ServerResourcesInterfaceWithContext
 	// View is the view, and whether what is not in it is known not to exist; nil
 	// before there is one.
 	View func() (view *model.View, complete bool)
@@ -64,6 +64,8 @@ var dialects = [2]*dialect{&upstream, &gke}
 const (
 	// look is how often it is asked which APIs are served.
 	look = 30 * time.Second
+	// patience is how long the answer may take: nothing else is written meanwhile.
+	patience = 5 * time.Second
 	// again is the pause after a failure.
 	again = 2 * time.Second
 )
@@ -138,7 +140,7 @@ func (w *Writer) pass(ctx context.Context, from <-chan struct{}) {
 // openServed watches the APIs that are served, and those no more that are not.
 func (w *Writer) openServed(ctx context.Context) {
 	for i, one := range dialects {
-		version, err := one.served(w.API)
+		version, err := one.served(ctx, w.API)
 		if err != nil {
 			w.Log.Warn("look for the multi-cluster Services API", "error", err)
 			continue

@@ -78,7 +78,7 @@ func newRig(t *testing.T) *rig {
 	}
 	for _, one := range dialects {
 		eventually(t, "the API is served", func() error {
-			version, err := one.served(api)
+			version, err := one.served(t.Context(), api)
 			if err == nil && version != one.versions[0] {
 				err = fmt.Errorf("%s in version %q", one.group, version)
 			}

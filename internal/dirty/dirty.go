@@ -4,6 +4,7 @@
 package dirty
 
 import (
+	"iter"
 	"maps"
 	"slices"
 	"sync"
@@ -101,4 +102,20 @@ func (s *Set[K]) Failures() []error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Collect(maps.Values(s.failed))
+}
+
+// Between yields the keys at which two maps differ, in no order.
+func Between[K, V comparable](a, b map[K]V) iter.Seq[K] {
+	return func(yield func(K) bool) {
+		for key, value := range a {
+			if other, found := b[key]; (!found || other != value) && !yield(key) {
+				return
+			}
+		}
+		for key := range b {
+			if _, found := a[key]; !found && !yield(key) {
+				return
+			}
+		}
+	}
 }

@@ -88,3 +88,20 @@ func TestWakes(t *testing.T) {
 		t.Error("woken by a failure, or it is not known")
 	}
 }
+
+func TestBetween(t *testing.T) {
+	t.Parallel()
+	a := map[string]int{"same": 1, "other": 1, "gone": 1}
+	b := map[string]int{"same": 1, "other": 2, "new": 0}
+	for _, got := range [][]string{slices.Sorted(Between(a, b)), slices.Sorted(Between(b, a))} {
+		if want := []string{"gone", "new", "other"}; !slices.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	}
+	for range Between(a, b) {
+		break // and nothing more is yielded, which would panic
+	}
+	if same := slices.Collect(Between(a, a)); same != nil {
+		t.Errorf("between one map and itself: %v", same)
+	}
+}

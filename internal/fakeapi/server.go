@@ -178,3 +178,23 @@ func (f *Server) Dialled() int {
 	defer f.mu.Unlock()
 	return f.Dials
 }
+
+// Beside runs what uses the server until the test is over, and then closes what it left
+// open. What it returns ends it before, and waits for that.
+func (f *Server) Beside(t testing.TB, run func(context.Context)) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		run(ctx)
+	}()
+	stop = func() {
+		cancel()
+		<-done
+	}
+	t.Cleanup(func() {
+		stop()
+		f.Cut()
+	})
+	return stop
+}
